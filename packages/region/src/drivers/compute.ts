@@ -1,0 +1,117 @@
+/**
+ * What the region needs of whatever runs its instances. Every call is idempotent and safe to repeat after a crash at any
+ * moment; a driver keeps what it must remember on its own disk and never asks the region.
+ */
+import type { TimeMs } from '../clock.ts';
+
+/** How a boot of a machine came to its end. */
+export type MachineEnd =
+  /** The guest shut itself down in order (`poweroff`, `halt`), or was asked to by `ensure`. */
+  | 'poweroff'
+  /** The guest asked for a reboot; it is down and waits to be started again. */
+  | 'reboot'
+  /** Its init died without having been asked to: killed, crashed, out of memory. */
+  | 'killed'
+  /** It could not be started at all; `detail` says why. */
+  | 'failed';
+
+/** One machine as wanted. */
+export interface MachineSpec {
+  /** The instance id, `i-…`. */
+  readonly id: string;
+  /** Name of the network namespace it lives in. The network driver makes it and its interfaces before. */
+  readonly namespace: string;
+  readonly hostname: string;
+  /** The image: layer ids, the base first. The machine's own disk is a writable layer on top of them. */
+  readonly layers: readonly string[];
+  readonly vcpus: number;
+  readonly memoryBytes: number;
+  /** `systemd` unless the launch asked for the light init. */
+  readonly init: 'systemd' | 'nano';
+  readonly power: 'on' | 'off';
+  /**
+   * Counts the boots wanted so far, from 1. With `power: 'on'`, a machine whose latest boot is older is (shut down in
+   * order if it runs, and) started once; a boot that has begun is never begun again, also when it has ended since.
+   */
+  readonly boot: number;
+  /** How long an orderly shutdown may take before the machine is killed. 0 kills at once. */
+  readonly shutdownTimeoutMs: number;
+}
+
+/** One machine as found. */
+export interface MachineStatus {
+  readonly id: string;
+  readonly state: 'running' | 'stopped';
+  /** The latest boot that was begun; 0 when only its disk exists. */
+  readonly boot: number;
+  /** When the latest boot began. */
+  readonly startedAt?: TimeMs;
+  /** How the latest boot ended, while `stopped`. */
+  readonly end?: { readonly how: MachineEnd; readonly at: TimeMs; readonly detail: string };
+  /** Process id of the machine's init on this machine, while running and where there is such a thing. */
+  readonly initPid?: number;
+}
+
+/** An image that comes with the driver. */
+export interface BaseImage {
+  /** Stable and unique, such as `debian-12-amd64-20261120`. */
+  readonly name: string;
+  readonly description: string;
+  readonly architecture: 'x86_64' | 'arm64';
+  readonly layers: readonly string[];
+  readonly sizeBytes: number;
+  readonly createdAt: TimeMs;
+  /** Who logs in by SSH, such as `admin`. */
+  readonly user: string;
+}
+
+/** What a machine has used since its boot. */
+export interface MachineUsage {
+  readonly cpuNs: number;
+  readonly memoryBytes: number;
+}
+
+export interface ComputeDriver {
+  /** The images that can be booted without anybody having made one. */
+  images(): Promise<BaseImage[]>;
+
+  /**
+   * Makes the machine what `machine` says and returns what it is then. Waits for an orderly shutdown, but not for a boot
+   * to finish: a machine is `running` as soon as its init does. What keeps a machine from starting is not an exception
+   * but a status with `end.how === 'failed'`; exceptions are for what may pass (the caller repeats).
+   */
+  ensure(machine: MachineSpec): Promise<MachineStatus>;
+
+  /** Kills the machine, and removes its disk and all that was made for it. Already gone is success. */
+  remove(id: string): Promise<void>;
+
+  /** All machines that exist, also half-made and dead ones. */
+  list(): Promise<MachineStatus[]>;
+
+  /** One machine, or undefined when nothing of it exists. */
+  status(id: string): Promise<MachineStatus | undefined>;
+
+  /** Calls `changed` with the id of a machine that may have ended, within 100 ms of its end. Returns the way to stop. */
+  watch(changed: (id: string) => void): () => void;
+
+  /** Everything the machine wrote to its console since it was made, the latest 64 KiB of it, and when it last wrote. */
+  console(id: string): Promise<{ output: Uint8Array; at: TimeMs } | undefined>;
+
+  /** Is its init alive and able to run (not frozen)? False for a machine that does not run. */
+  responds(id: string): Promise<boolean>;
+
+  /** CPU time and memory of a running machine; undefined for one that does not run. */
+  usage(id: string): Promise<MachineUsage | undefined>;
+
+  /**
+   * Makes a new image layer from the machine's disk as it is at this moment; a running machine is frozen for that long.
+   * Host keys and machine id do not travel. A layer of that id that is already whole is left as it is.
+   */
+  capture(id: string, layer: string): Promise<{ sizeBytes: number }>;
+
+  /** Removes a captured layer that no machine uses. Already gone is success. */
+  removeLayer(layer: string): Promise<void>;
+
+  /** Captured layers that exist. */
+  listLayers(): Promise<string[]>;
+}
