@@ -1,0 +1,61 @@
+/**
+ * The few calls of the C library that Node has no word for: network namespaces, and sockets made inside them. koffi
+ * finds libc at run time, so nothing is compiled.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import koffi from 'koffi';
+
+const libc = koffi.load('libc.so.6');
+
+const setns = libc.func('int setns(int fd, int nstype)');
+export const socket = libc.func('int socket(int domain, int type, int protocol)');
+export const bind = libc.func('int bind(int fd, const void *address, uint32_t length)');
+export const listen = libc.func('int listen(int fd, int backlog)');
+export const setsockopt = libc.func(
+  'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+);
+export const send = libc.func('int64_t send(int fd, const void *buffer, uint64_t length, int flags)');
+export const recv = libc.func('int64_t recv(int fd, _Out_ void *buffer, uint64_t length, int flags)');
+
+const CLONE_NEWNET = 0x4000_0000;
+
+/** The number of the last failed call's error, such as 98 for EADDRINUSE. */
+export const errno = (): number => koffi.errno();
+
+/** An Error for the C call that just failed, with Node's own `code`, such as EADDRINUSE. */
+export function callFailed(call: string, about: string): NodeJS.ErrnoException {
+  const number = errno();
+  const code =
+    Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+  return Object.assign(new Error(`${call}: ${code}, ${about}`), { code, errno: number, syscall: call });
+}
+
+/** Where `ip netns` and everybody else keep the names of network namespaces. */
+export const namespacePath = (namespace: string): string => `/run/netns/${namespace}`;
+
+let home: number | undefined;
+
+/**
+ * Runs `work` with this thread inside a network namespace and comes back, also when `work` throws. `work` must be
+ * synchronous: a namespace belongs to the thread, and whatever else runs on it before the way back would be in it too.
+ * Throws ENOENT when there is no such namespace, EPERM without CAP_SYS_ADMIN.
+ */
+export function inNamespace<T>(namespace: string, work: () => T): T {
+  home ??= openSync('/proc/thread-self/ns/net', 'r');
+  const target = openSync(namespacePath(namespace), 'r');
+  try {
+    if (setns(target, CLONE_NEWNET) !== 0) throw callFailed('setns', namespace);
+  } finally {
+    closeSync(target);
+  }
+  try {
+    return work();
+  } finally {
+    // Staying in a foreign namespace would send the whole process's traffic there: nothing sensible can follow.
+    if (setns(home, CLONE_NEWNET) !== 0) {
+      console.error(callFailed('setns', 'back to the own network namespace'));
+      process.abort();
+    }
+  }
+}
