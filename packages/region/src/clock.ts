@@ -58,7 +58,12 @@ export function seededRandom(seed: number): Random {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
   return {
-    hex: (count) => Array.from({ length: count }, () => Math.floor(next() * 256).toString(16).padStart(2, '0')).join(''),
+    hex: (count) =>
+      Array.from({ length: count }, () =>
+        Math.floor(next() * 256)
+          .toString(16)
+          .padStart(2, '0'),
+      ).join(''),
     below: (limit) => Math.floor(next() * limit),
   };
 }

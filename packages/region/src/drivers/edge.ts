@@ -53,7 +53,12 @@ export type PublishedRecord =
   /** A VPC whose router answers DNS and metadata. `resolver` is its base address plus two. */
   | { readonly kind: 'vpc'; readonly vpcId: string; readonly resolver: string; readonly dnsSupport: boolean }
   /** Who asks is known from (VPC, source address): one record for each private address of an instance. */
-  | { readonly kind: 'metadata'; readonly vpcId: string; readonly address: string; readonly metadata: InstanceMetadata }
+  | {
+      readonly kind: 'metadata';
+      readonly vpcId: string;
+      readonly address: string;
+      readonly metadata: InstanceMetadata;
+    }
   /**
    * A DNS name. With `vpcId` it exists in that VPC only, and wins there over one without. `check`: leave out addresses
    * that do not accept TCP on this port, unless none does.
@@ -77,7 +82,10 @@ export type PublishedRecord =
 /** Where published state goes. Keys are unique over all kinds. */
 export interface EdgeDriver {
   /** Puts and removes records in one step. Resolves when the edge answers accordingly from now on. */
-  publish(changes: { readonly put: ReadonlyMap<string, PublishedRecord>; readonly removed: readonly string[] }): Promise<void>;
+  publish(changes: {
+    readonly put: ReadonlyMap<string, PublishedRecord>;
+    readonly removed: readonly string[];
+  }): Promise<void>;
   /** Keys of all that is published. */
   list(): Promise<string[]>;
 }

@@ -2,7 +2,6 @@
  * What the region needs of whatever balances load: one node for each zone of a load balancer, each with its own checks.
  * A node forwards, checks and fails over by itself, also while the region is down.
  */
-import type { TimeMs } from '../clock.ts';
 
 export interface HealthCheckSpec {
   readonly protocol: 'HTTP' | 'HTTPS';
@@ -39,8 +38,16 @@ export interface TargetGroupSpec {
 }
 
 export type ListenerAction =
-  | { readonly kind: 'forward'; readonly targetGroups: readonly { readonly id: string; readonly weight: number }[] }
-  | { readonly kind: 'fixed-response'; readonly status: number; readonly contentType: string; readonly body: string }
+  | {
+      readonly kind: 'forward';
+      readonly targetGroups: readonly { readonly id: string; readonly weight: number }[];
+    }
+  | {
+      readonly kind: 'fixed-response';
+      readonly status: number;
+      readonly contentType: string;
+      readonly body: string;
+    }
   | {
       readonly kind: 'redirect';
       readonly status: 301 | 302;

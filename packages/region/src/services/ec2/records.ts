@@ -1,0 +1,209 @@
+/**
+ * What the store holds of EC2 and VPC: the records that other services read too. Each kind's operations stand in the file
+ * of that resource; `spec` is written by API calls only, `status` by the loop named at each.
+ */
+import type { TimeMs } from '../../clock.ts';
+import type { MachineStatus } from '../../drivers/compute.ts';
+import type { NetworkAclEntry, RouteTarget, TrafficMatch } from '../../drivers/network.ts';
+import { type ResourceKey, type ResourceOf, resourceType } from '../../store/resource.ts';
+
+export interface VpcSpec {
+  readonly cidrs: readonly string[];
+  readonly isDefault: boolean;
+  readonly instanceTenancy: 'default';
+  readonly enableDnsSupport: boolean;
+  readonly enableDnsHostnames: boolean;
+}
+
+/** Written by the loop `ec2.vpc`. */
+export interface VpcStatus {
+  /** Store sequence whose topology is in force: what was written up to there is enforced. 0: nothing yet. */
+  readonly appliedSequence: number;
+}
+
+export const vpcs = resourceType<VpcSpec, VpcStatus>('ec2.vpc');
+export type Vpc = ResourceOf<typeof vpcs>;
+
+export interface SubnetSpec {
+  readonly vpcId: string;
+  readonly cidr: string;
+  /** Zone name, such as `us-west-2a`. */
+  readonly zone: string;
+  readonly mapPublicIpOnLaunch: boolean;
+  readonly defaultForAz: boolean;
+  readonly networkAclId: string;
+}
+
+export const subnets = resourceType<SubnetSpec, null>('ec2.subnet');
+export type Subnet = ResourceOf<typeof subnets>;
+
+export interface SecurityGroupRuleRecord extends TrafficMatch {
+  /** `sgr-…` */
+  readonly ruleId: string;
+  readonly direction: 'ingress' | 'egress';
+  readonly peer:
+    | { readonly cidr: string }
+    | { readonly cidrIpv6: string }
+    | { readonly securityGroupId: string };
+  readonly description?: string;
+}
+
+export interface SecurityGroupSpec {
+  readonly vpcId: string;
+  readonly name: string;
+  readonly description: string;
+  readonly rules: readonly SecurityGroupRuleRecord[];
+}
+
+export const securityGroups = resourceType<SecurityGroupSpec, null>('ec2.security-group');
+export type SecurityGroup = ResourceOf<typeof securityGroups>;
+
+export interface InternetGatewaySpec {
+  readonly vpcId?: string;
+}
+
+export const internetGateways = resourceType<InternetGatewaySpec, null>('ec2.internet-gateway');
+
+export interface RouteTableSpec {
+  readonly vpcId: string;
+  readonly main: boolean;
+  /** Explicit associations: association id and subnet. */
+  readonly associations: readonly { readonly associationId: string; readonly subnetId: string }[];
+  readonly mainAssociationId?: string;
+  readonly routes: readonly {
+    readonly destination: string;
+    readonly target: RouteTarget;
+    /** The id that the caller named: `igw-…`, `nat-…`, `eni-…`, `i-…`. */
+    readonly targetId?: string;
+    readonly origin: 'CreateRouteTable' | 'CreateRoute';
+  }[];
+}
+
+export const routeTables = resourceType<RouteTableSpec, null>('ec2.route-table');
+
+export interface NetworkAclSpec {
+  readonly vpcId: string;
+  readonly isDefault: boolean;
+  readonly ingress: readonly NetworkAclEntry[];
+  readonly egress: readonly NetworkAclEntry[];
+}
+
+export const networkAcls = resourceType<NetworkAclSpec, null>('ec2.network-acl');
+
+/** A network interface: of an instance, or one that a service keeps (a load balancer node's). */
+export interface NetworkInterfaceSpec {
+  readonly vpcId: string;
+  readonly subnetId: string;
+  readonly description: string;
+  readonly macAddress: string;
+  readonly privateAddress: string;
+  readonly secondaryAddresses: readonly string[];
+  /** Auto-assigned public address; gone while its instance is stopped. Elastic IPs name the interface themselves. */
+  readonly publicAddress?: string;
+  readonly securityGroupIds: readonly string[];
+  readonly sourceDestCheck: boolean;
+  readonly interfaceType: 'interface' | 'load_balancer' | 'nat_gateway';
+  /** What is attached; `endpointId` names its network namespace: an instance id, or a node id `[a-z0-9-]`. */
+  readonly attachment?: {
+    readonly attachmentId: string;
+    readonly endpointId: string;
+    readonly deviceIndex: number;
+    readonly deleteOnTermination: boolean;
+    readonly attachTime: TimeMs;
+    readonly instanceId?: string;
+  };
+  /** Kept by a service on the account's behalf: users can neither change nor delete it. */
+  readonly requesterManaged: boolean;
+}
+
+export const networkInterfaces = resourceType<NetworkInterfaceSpec, null>('ec2.network-interface');
+export type NetworkInterface = ResourceOf<typeof networkInterfaces>;
+
+export interface InstanceSpec {
+  readonly reservationId: string;
+  readonly launchIndex: number;
+  readonly imageId: string;
+  /** Layers of its image, the base first; fixed at launch. */
+  readonly layers: readonly string[];
+  readonly instanceType: string;
+  readonly zone: string;
+  /** The logical host it lives on, such as `us-west-2a-h1`. */
+  readonly hostId: string;
+  readonly vpcId: string;
+  readonly subnetId: string;
+  readonly keyName?: string;
+  /** Base64 of the raw bytes. */
+  readonly userData?: string;
+  readonly launchedAt: TimeMs;
+  readonly monitoring: boolean;
+  readonly shutdownBehavior: 'stop' | 'terminate';
+  readonly disableApiTermination: boolean;
+  readonly init: 'systemd' | 'nano';
+  readonly metadataOptions: {
+    readonly endpoint: 'enabled' | 'disabled';
+    readonly tokens: 'optional' | 'required';
+    readonly hopLimit: number;
+    readonly instanceTags: 'enabled' | 'disabled';
+  };
+  readonly rootVolumeId: string;
+  readonly rootDeleteOnTermination: boolean;
+  /** What the API wants it to be. */
+  readonly wanted: 'running' | 'stopped' | 'terminated';
+  /** Boots asked for by the API: 1 at launch, one more at each start and reboot. */
+  readonly boot: number;
+  /** Why the API wants it stopped or terminated, in AWS's form. */
+  readonly stateReason?: { readonly code: string; readonly message: string };
+  readonly stateTransitionReason?: string;
+  /** Placement that the caller asked for, client token and so on: shown again by DescribeInstances. */
+  readonly clientToken?: string;
+  readonly launchTemplate?: { readonly id: string; readonly version: string };
+  readonly iamInstanceProfileArn?: string;
+}
+
+export type InstanceStateName =
+  | 'pending'
+  | 'running'
+  | 'shutting-down'
+  | 'terminated'
+  | 'stopping'
+  | 'stopped';
+
+/** Written by the loop `ec2.instance`. */
+export interface InstanceStatus {
+  readonly state: InstanceStateName;
+  readonly machine?: MachineStatus;
+  /** Boots that the guest itself asked for (`reboot` inside); added to the spec's. */
+  readonly guestBoots: number;
+  /** A machine that ended by itself is no longer wanted on, until the API starts it again. */
+  readonly endedBoot?: number;
+  readonly stateReason?: { readonly code: string; readonly message: string };
+  readonly stateTransitionReason?: string;
+  readonly checks: {
+    readonly system: 'ok' | 'impaired' | 'initializing' | 'insufficient-data' | 'not-applicable';
+    readonly instance: 'ok' | 'impaired' | 'initializing' | 'insufficient-data' | 'not-applicable';
+    readonly impairedSince?: TimeMs;
+  };
+  readonly terminatedAt?: TimeMs;
+}
+
+export const instances = resourceType<InstanceSpec, InstanceStatus>('ec2.instance');
+export type Instance = ResourceOf<typeof instances>;
+
+/** A logical host. Its `spec.failed` is set by fault injection. */
+export interface HostSpec {
+  readonly zone: string;
+  readonly failed: boolean;
+}
+
+export const hosts = resourceType<HostSpec, null>('ec2.host');
+
+/** What a service needs to have an interface of its own in somebody's subnet. */
+export interface ManagedInterfaceRequest {
+  readonly owner: ResourceKey;
+  readonly subnetId: string;
+  readonly securityGroupIds: readonly string[];
+  readonly description: string;
+  readonly interfaceType: 'load_balancer' | 'nat_gateway';
+  readonly endpointId: string;
+  readonly withPublicAddress: boolean;
+}
