@@ -1,12 +1,14 @@
 /**
- * Kernel settings of this machine that a region must change while it runs. The value found first is written down before
- * anything is changed, so that `restoreSysctls` gives back exactly what was there, also after a crash in between.
+ * Kernel settings of this machine that regions must change while they run. What was there first is written down before
+ * anything is changed, and who still needs the change, so that the last region to leave gives back exactly what the
+ * first one found, also after a crash in between. All regions of a machine share the record: the settings are one too.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostLayout } from '../layout.ts';
 
-const recordPath = (layout: HostLayout): string => join(layout.runDirectory, 'sysctl.json');
+/** One folder for each changed setting: `found`, `set`, and an empty file `for-<prefix>` for each region. */
+const recordDirectory = '/run/holdfast-sysctl';
 
 /** Where a setting lives: `net.ipv4.ip_forward` is `/proc/sys/net/ipv4/ip_forward`. */
 const settingPath = (key: string): string => {
@@ -14,53 +16,64 @@ const settingPath = (key: string): string => {
   return join('/proc/sys', ...key.split('.'));
 };
 
-function readRecord(layout: HostLayout): Record<string, { found: string; set: string }> {
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+function readOptional(path: string): string | undefined {
   try {
-    return JSON.parse(readFileSync(recordPath(layout), 'utf8')) as Record<
-      string,
-      { found: string; set: string }
-    >;
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-function writeRecord(layout: HostLayout, record: Record<string, { found: string; set: string }>): void {
-  mkdirSync(layout.runDirectory, { recursive: true });
-  const path = recordPath(layout);
-  writeFileSync(`${path}.new`, `${JSON.stringify(record, undefined, 2)}\n`);
-  renameSync(`${path}.new`, path);
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** The setting's value now, without the line's end. */
 export const readSysctl = (key: string): string => readFileSync(settingPath(key), 'utf8').trim();
 
 /**
- * Sets a kernel setting and remembers what was there before this region touched it. Setting what is already there
- * changes and records nothing. Everything here is synchronous, so that two callers in one process cannot interleave.
+ * Sets a kernel setting for as long as this region needs it. A value that is already there and that no region has set
+ * is the machine's own: nothing is changed and nothing recorded.
  */
 export function setSysctl(layout: HostLayout, key: string, value: string): void {
+  const record = join(recordDirectory, key);
   const present = readSysctl(key);
-  if (present === value) return;
-  const record = readRecord(layout);
-  record[key] = { found: record[key]?.found ?? present, set: value };
-  writeRecord(layout, record);
-  writeFileSync(settingPath(key), value);
+  const found = readOptional(join(record, 'found'));
+  if (found === undefined && present === value) return;
+  mkdirSync(record, { recursive: true });
+  if (found === undefined) writeFileSync(join(record, 'found'), present);
+  writeFileSync(join(record, `for-${layout.prefix}`), '');
+  writeFileSync(join(record, 'set'), value);
+  if (present !== value) writeFileSync(settingPath(key), value);
 }
 
 /** Like `setSysctl` for a number that must be at least `value`: a higher one stays. */
 export function raiseSysctl(layout: HostLayout, key: string, value: number): void {
-  if (Number(readSysctl(key)) < value) setSysctl(layout, key, String(value));
+  setSysctl(layout, key, String(Math.max(value, Number(readSysctl(key)))));
 }
 
 /**
- * Gives back what `setSysctl` changed. A setting that somebody else has changed since is theirs and stays. Nothing
- * recorded is success.
+ * Gives back what this region changed, unless another region still needs it. A setting that somebody else has changed
+ * since is theirs and stays. Nothing recorded is success.
  */
 export function restoreSysctls(layout: HostLayout): void {
-  for (const [key, { found, set }] of Object.entries(readRecord(layout))) {
-    if (readSysctl(key) === set) writeFileSync(settingPath(key), found);
+  for (const key of entriesOf(recordDirectory)) {
+    const record = join(recordDirectory, key);
+    rmSync(join(record, `for-${layout.prefix}`), { force: true });
+    if (entriesOf(record).some((name) => name.startsWith('for-'))) continue;
+    const found = readOptional(join(record, 'found'));
+    if (found !== undefined && readSysctl(key) === readOptional(join(record, 'set'))) {
+      writeFileSync(settingPath(key), found);
+    }
+    rmSync(record, { recursive: true, force: true });
   }
-  rmSync(recordPath(layout), { force: true });
+  if (entriesOf(recordDirectory).length === 0) rmSync(recordDirectory, { recursive: true, force: true });
 }
