@@ -1,0 +1,44 @@
+/**
+ * Writes one model for each service of `SERVICES` into `models/`: structure, names and types from the schemas
+ * of the AWS SDK's client packages, limits (min, max, pattern, enum, required) from botocore's copy of the
+ * service's definition. The same inputs give the same bytes.
+ *
+ *     npm run generate [-- <folder>]
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ServiceEntry } from '../src/model.ts';
+import { BOTOCORE_MISSING, findBotocoreData, readBotocoreModel } from './botocore.ts';
+import { buildModel } from './build-model.ts';
+import { renderModel } from './render-model.ts';
+import { SERVICES } from './services.ts';
+
+export async function generate(folder: string, dataFolder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const entries: ServiceEntry[] = [];
+  for (const source of SERVICES) {
+    const client = (await import(source.client)) as Record<string, unknown>;
+    const model = buildModel(source, client, readBotocoreModel(dataFolder, source.botocore));
+    const text = renderModel(model);
+    writeFileSync(join(folder, `${source.service}.json`), text);
+    const { service, version, protocol, signingName } = model;
+    entries.push({ service, version, protocol, signingName });
+    const operations = Object.keys(model.operations).length;
+    console.log(
+      `${source.service}: ${operations} operations, ${model.shapes.length} shapes, ${text.length} bytes`,
+    );
+  }
+  const lines = entries.map((entry) => JSON.stringify(entry));
+  writeFileSync(join(folder, 'services.json'), `[\n${lines.join(',\n')}\n]\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const dataFolder = findBotocoreData();
+  if (dataFolder === undefined) {
+    console.error(BOTOCORE_MISSING);
+    process.exitCode = 1;
+  } else {
+    await generate(process.argv[2] ?? fileURLToPath(new URL('../models/', import.meta.url)), dataFolder);
+  }
+}

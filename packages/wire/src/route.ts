@@ -1,0 +1,32 @@
+import { loadModel, SERVICES, type ServiceModel } from './model.ts';
+import type { Problem } from './protocols/protocol.ts';
+
+export interface Query {
+  readonly action: string;
+  readonly version: string;
+}
+
+/**
+ * The service that a query means. The credential scope names it; where two services share a scope (Classic and
+ * Application load balancers), and for unsigned calls, which have none, the version decides.
+ */
+export function routeQuery(
+  scopeService: string | undefined,
+  query: Query,
+): { model: ServiceModel } | { problem: Problem; model?: ServiceModel } {
+  const scoped = SERVICES.filter((entry) => scopeService === undefined || entry.signingName === scopeService);
+  const exact = scoped.find((entry) => entry.version === query.version);
+  if (exact !== undefined) return { model: loadModel(exact.service) };
+  const [first] = scoped;
+  if (scopeService === undefined || first === undefined) {
+    const what =
+      scopeService === undefined
+        ? `version ${query.version || 'none'} of any service`
+        : `the service ${scopeService}`;
+    return { problem: { kind: 'not served', what } };
+  }
+  return {
+    model: loadModel(first.service),
+    problem: query.action === '' ? { kind: 'no action' } : { kind: 'unknown version', ...query },
+  };
+}
