@@ -1,0 +1,149 @@
+/** Machines that exist in memory only: they boot in no time, run no code, and end when a test says so. */
+import type { Clock } from '../../clock.ts';
+import type {
+  BaseImage,
+  ComputeDriver,
+  MachineEnd,
+  MachineSpec,
+  MachineStatus,
+  MachineUsage,
+} from '../compute.ts';
+
+/** What a test can do to simulated machines. */
+export interface SimCompute extends ComputeDriver {
+  /** Ends a running machine's init: by a signal, or as its guest wishes. */
+  end(id: string, how: Exclude<MachineEnd, 'failed'>): void;
+  /** Stops or resumes a running machine's processor: it runs, but does not respond. */
+  hang(id: string, hung: boolean): void;
+  /** From now on machines with this id fail to start for this reason; undefined: start again. */
+  refuse(id: string, reason: string | undefined): void;
+  /** The wanted state as last handed over. */
+  spec(id: string): MachineSpec | undefined;
+}
+
+interface Machine {
+  spec: MachineSpec;
+  status: MachineStatus;
+  hung: boolean;
+  console: string;
+}
+
+export const simBaseImage: BaseImage = {
+  name: 'debian-12-amd64-simulated',
+  description: 'Debian 12 (simulated)',
+  architecture: 'x86_64',
+  layers: ['base-debian-12-simulated'],
+  sizeBytes: 257_000_000,
+  createdAt: Date.UTC(2026, 0, 1),
+  user: 'admin',
+};
+
+export function simCompute(clock: Clock): SimCompute {
+  const machines = new Map<string, Machine>();
+  const layers = new Set<string>();
+  const refused = new Map<string, string>();
+  const watchers = new Set<(id: string) => void>();
+
+  const stop = (machine: Machine, how: MachineEnd, detail: string): void => {
+    const { id, boot, startedAt } = machine.status;
+    const started = startedAt === undefined ? {} : { startedAt };
+    machine.status = { id, state: 'stopped', boot, ...started, end: { how, at: clock.now(), detail } };
+    machine.hung = false;
+  };
+
+  const boot = (machine: Machine): void => {
+    const { id } = machine.spec;
+    machine.status = { id, state: 'running', boot: machine.spec.boot, startedAt: clock.now() };
+    const missing = machine.spec.layers.find(
+      (layer) => layer !== simBaseImage.layers[0] && !layers.has(layer),
+    );
+    const reason = refused.get(id) ?? (missing && `image layer ${missing} does not exist`);
+    if (reason !== undefined) stop(machine, 'failed', reason);
+    else machine.console += `${machine.spec.hostname} login: boot ${machine.spec.boot}\n`;
+  };
+
+  const running = (id: string): Machine | undefined => {
+    const machine = machines.get(id);
+    return machine?.status.state === 'running' ? machine : undefined;
+  };
+
+  return {
+    images: async () => [simBaseImage],
+
+    async ensure(spec) {
+      let machine = machines.get(spec.id);
+      if (!machine) {
+        machine = { spec, status: { id: spec.id, state: 'stopped', boot: 0 }, hung: false, console: '' };
+        machines.set(spec.id, machine);
+      }
+      machine.spec = spec;
+      const on = machine.status.state === 'running';
+      if (spec.power === 'off') {
+        if (on) stop(machine, 'poweroff', 'asked to stop');
+      } else if (machine.status.boot < spec.boot) {
+        if (on) stop(machine, 'reboot', 'asked to boot again');
+        boot(machine);
+      }
+      return machine.status;
+    },
+
+    async remove(id) {
+      machines.delete(id);
+    },
+
+    list: async () => [...machines.values()].map((machine) => machine.status),
+    status: async (id) => machines.get(id)?.status,
+
+    watch(changed) {
+      watchers.add(changed);
+      return () => void watchers.delete(changed);
+    },
+
+    async console(id) {
+      const machine = machines.get(id);
+      if (!machine) return undefined;
+      return {
+        output: new TextEncoder().encode(machine.console),
+        at: machine.status.startedAt ?? clock.now(),
+      };
+    },
+
+    responds: async (id) => running(id)?.hung === false,
+
+    async usage(id): Promise<MachineUsage | undefined> {
+      return running(id) && { cpuNs: 0, memoryBytes: 17_500_000 };
+    },
+
+    async capture(id, layer) {
+      if (!machines.has(id)) throw new Error(`machine ${id} does not exist`);
+      layers.add(layer);
+      return { sizeBytes: 1_000_000 };
+    },
+
+    async removeLayer(layer) {
+      layers.delete(layer);
+    },
+
+    listLayers: async () => [...layers],
+
+    end(id, how) {
+      const machine = running(id);
+      if (!machine) throw new Error(`machine ${id} does not run`);
+      stop(machine, how, how === 'killed' ? 'init was killed' : 'the guest asked for it');
+      for (const changed of watchers) changed(id);
+    },
+
+    hang(id, hung) {
+      const machine = running(id);
+      if (!machine) throw new Error(`machine ${id} does not run`);
+      machine.hung = hung;
+    },
+
+    refuse(id, reason) {
+      if (reason === undefined) refused.delete(id);
+      else refused.set(id, reason);
+    },
+
+    spec: (id) => machines.get(id)?.spec,
+  };
+}
