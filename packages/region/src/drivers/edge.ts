@@ -28,6 +28,8 @@ export interface InstanceMetadata {
   /** Instance tags, shown only when the metadata options say so. */
   readonly tags?: Readonly<Record<string, string>>;
   readonly lifecycle: 'on-demand';
+  /** Such as `/dev/xvda`. Absent: no block device mapping is shown. */
+  readonly rootDeviceName?: string;
   readonly interfaces: readonly {
     readonly interfaceId: string;
     readonly deviceIndex: number;
