@@ -4,6 +4,7 @@ import type { Drivers } from './drivers/index.ts';
 import { type Log, silentLog } from './log.ts';
 import { Engine } from './reconcile/engine.ts';
 import { AwsError, unsupported } from './services/common/errors.ts';
+import { regionNamed } from './services/common/geography.ts';
 import type { LoopContext, Principal, RequestContext, Service } from './services/common/service.ts';
 import { services } from './services/index.ts';
 import { type AccessKeySpec, accessKeys } from './services/sts/access-key.ts';
@@ -40,6 +41,14 @@ class DryRun extends AwsError {
     super('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
   }
 }
+
+/** AWS has no endpoint there; a request signed for it that reaches another one is told so. */
+const unknownRegion = (region: string): AwsError =>
+  new AwsError(
+    'SignatureDoesNotMatch',
+    `Credential should be scoped to a valid region, not '${region}'.`,
+    403,
+  );
 
 export class Region {
   readonly store: Store;
@@ -105,6 +114,7 @@ export class Region {
   /** A region name that was never used before gets what AWS gives it: the default VPC and so on. */
   #openRegion(region: string): void {
     if (this.store.get(openedRegions, region, region)) return;
+    if (!regionNamed(region)) throw unknownRegion(region);
     this.store.transaction((tx) => {
       tx.create(openedRegions, { region, id: region, spec: {}, status: null });
       const scope = {

@@ -5,7 +5,7 @@
 import type { TimeMs } from '../../clock.ts';
 import type { MachineStatus } from '../../drivers/compute.ts';
 import type { NetworkAclEntry, RouteTarget, TrafficMatch } from '../../drivers/network.ts';
-import { type ResourceKey, type ResourceOf, resourceType } from '../../store/resource.ts';
+import { type ResourceKey, type ResourceOf, resourceType, type Tags } from '../../store/resource.ts';
 
 export interface VpcSpec {
   readonly cidrs: readonly string[];
@@ -46,6 +46,7 @@ export interface SecurityGroupRuleRecord extends TrafficMatch {
     | { readonly cidrIpv6: string }
     | { readonly securityGroupId: string };
   readonly description?: string;
+  readonly tags?: Tags;
 }
 
 export interface SecurityGroupSpec {
@@ -63,6 +64,7 @@ export interface InternetGatewaySpec {
 }
 
 export const internetGateways = resourceType<InternetGatewaySpec, null>('ec2.internet-gateway');
+export type InternetGateway = ResourceOf<typeof internetGateways>;
 
 export interface RouteTableSpec {
   readonly vpcId: string;
@@ -80,6 +82,7 @@ export interface RouteTableSpec {
 }
 
 export const routeTables = resourceType<RouteTableSpec, null>('ec2.route-table');
+export type RouteTable = ResourceOf<typeof routeTables>;
 
 export interface NetworkAclSpec {
   readonly vpcId: string;
@@ -89,6 +92,7 @@ export interface NetworkAclSpec {
 }
 
 export const networkAcls = resourceType<NetworkAclSpec, null>('ec2.network-acl');
+export type NetworkAcl = ResourceOf<typeof networkAcls>;
 
 /** A network interface: of an instance, or one that a service keeps (a load balancer node's). */
 export interface NetworkInterfaceSpec {
@@ -100,6 +104,8 @@ export interface NetworkInterfaceSpec {
   readonly secondaryAddresses: readonly string[];
   /** Auto-assigned public address; gone while its instance is stopped. Elastic IPs name the interface themselves. */
   readonly publicAddress?: string;
+  /** Gets a public address again each time its instance is started. */
+  readonly autoAssignPublicAddress: boolean;
   readonly securityGroupIds: readonly string[];
   readonly sourceDestCheck: boolean;
   readonly interfaceType: 'interface' | 'load_balancer' | 'nat_gateway';
@@ -132,6 +138,10 @@ export interface InstanceSpec {
   readonly vpcId: string;
   readonly subnetId: string;
   readonly keyName?: string;
+  /** The key's OpenSSH line as it was at launch: an instance keeps it when the key pair is deleted. */
+  readonly publicKey?: string;
+  /** Whether it gets a public address at each start; given back at each stop. */
+  readonly autoPublicAddress: boolean;
   /** Base64 of the raw bytes. */
   readonly userData?: string;
   readonly launchedAt: TimeMs;
@@ -149,6 +159,8 @@ export interface InstanceSpec {
   readonly rootDeleteOnTermination: boolean;
   /** What the API wants it to be. */
   readonly wanted: 'running' | 'stopped' | 'terminated';
+  /** Stopped by force: its guest gets no time to shut down. */
+  readonly force?: boolean;
   /** Boots asked for by the API: 1 at launch, one more at each start and reboot. */
   readonly boot: number;
   /** Why the API wants it stopped or terminated, in AWS's form. */
