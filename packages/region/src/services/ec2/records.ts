@@ -140,8 +140,6 @@ export interface InstanceSpec {
   readonly keyName?: string;
   /** The key's OpenSSH line as it was at launch: an instance keeps it when the key pair is deleted. */
   readonly publicKey?: string;
-  /** Whether it gets a public address at each start; given back at each stop. */
-  readonly autoPublicAddress: boolean;
   /** Base64 of the raw bytes. */
   readonly userData?: string;
   readonly launchedAt: TimeMs;

@@ -1,0 +1,18 @@
+/** The compute half of EC2: every operation and loop of instances, images, key pairs and launch templates. */
+import type { Reconciler } from '../../reconcile/reconciler.ts';
+import type { LoopContext, Operation } from '../common/service.ts';
+import { rebootInstances, startInstances, stopInstances, terminate } from './instance/power.ts';
+
+export { type LaunchRequest, launchInstances } from './instance/launch.ts';
+export { instancesOf, terminateInstances } from './instance/power.ts';
+export { stateOf } from './instance/state.ts';
+export { type ResolvedTemplate, resolveLaunchTemplate } from './launch-template/launch-template.ts';
+
+export const computeOperations: Readonly<Record<string, Operation>> = {
+  RebootInstances: rebootInstances,
+  StartInstances: startInstances,
+  StopInstances: stopInstances,
+  TerminateInstances: terminate,
+};
+
+export const computeReconcilers = (_context: LoopContext): readonly Reconciler[] => [];

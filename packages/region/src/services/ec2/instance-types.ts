@@ -1,0 +1,93 @@
+/**
+ * Instance types as facts: what each is made of, from AWS's own tables.
+ * https://docs.aws.amazon.com/ec2/latest/instancetypes/gp.html, …/co.html, …/mo.html
+ */
+export interface InstanceTypeFacts {
+  readonly name: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly network: string;
+  readonly maximumInterfaces: number;
+  readonly addressesPerInterface: number;
+  readonly hypervisor: 'xen' | 'nitro';
+  readonly threadsPerCore: 1 | 2;
+  /** Burstable types only: the share of each vCPU that is earned in credits, in percent. */
+  readonly baselinePercent?: number;
+  readonly freeTier: boolean;
+  readonly currentGeneration: boolean;
+}
+
+/** Size: vCPUs, memory in GiB, network performance, interfaces, IPv4 addresses for each, baseline in percent. */
+type Row = readonly [string, number, number, string, number, number, number?];
+
+const T2: readonly Row[] = [
+  ['nano', 1, 0.5, 'Low to Moderate', 2, 2, 5],
+  ['micro', 1, 1, 'Low to Moderate', 2, 2, 10],
+  ['small', 1, 2, 'Low to Moderate', 3, 4, 20],
+  ['medium', 2, 4, 'Low to Moderate', 3, 6, 20],
+  ['large', 2, 8, 'Low to Moderate', 3, 12, 30],
+  ['xlarge', 4, 16, 'Moderate', 3, 15, 22.5],
+  ['2xlarge', 8, 32, 'Moderate', 3, 15, 17],
+];
+
+const T3: readonly Row[] = [
+  ['nano', 2, 0.5, 'Up to 5 Gigabit', 2, 2, 5],
+  ['micro', 2, 1, 'Up to 5 Gigabit', 2, 2, 10],
+  ['small', 2, 2, 'Up to 5 Gigabit', 3, 4, 20],
+  ['medium', 2, 4, 'Up to 5 Gigabit', 3, 6, 20],
+  ['large', 2, 8, 'Up to 5 Gigabit', 3, 12, 30],
+  ['xlarge', 4, 16, 'Up to 5 Gigabit', 4, 15, 40],
+  ['2xlarge', 8, 32, 'Up to 5 Gigabit', 4, 15, 40],
+];
+
+/** The rows that m5 and r5 share; they differ in memory only. */
+const general = (memoryPerVcpuGib: number): readonly Row[] => [
+  ['large', 2, 2 * memoryPerVcpuGib, 'Up to 10 Gigabit', 3, 10],
+  ['xlarge', 4, 4 * memoryPerVcpuGib, 'Up to 10 Gigabit', 4, 15],
+  ['2xlarge', 8, 8 * memoryPerVcpuGib, 'Up to 10 Gigabit', 4, 15],
+  ['4xlarge', 16, 16 * memoryPerVcpuGib, 'Up to 10 Gigabit', 8, 30],
+  ['8xlarge', 32, 32 * memoryPerVcpuGib, '10 Gigabit', 8, 30],
+  ['12xlarge', 48, 48 * memoryPerVcpuGib, '12 Gigabit', 8, 30],
+  ['16xlarge', 64, 64 * memoryPerVcpuGib, '20 Gigabit', 15, 50],
+  ['24xlarge', 96, 96 * memoryPerVcpuGib, '25 Gigabit', 15, 50],
+];
+
+const C5: readonly Row[] = [
+  ['large', 2, 4, 'Up to 10 Gigabit', 3, 10],
+  ['xlarge', 4, 8, 'Up to 10 Gigabit', 4, 15],
+  ['2xlarge', 8, 16, 'Up to 10 Gigabit', 4, 15],
+  ['4xlarge', 16, 32, 'Up to 10 Gigabit', 8, 30],
+  ['9xlarge', 36, 72, '12 Gigabit', 8, 30],
+  ['12xlarge', 48, 96, '12 Gigabit', 8, 30],
+  ['18xlarge', 72, 144, '25 Gigabit', 15, 50],
+  ['24xlarge', 96, 192, '25 Gigabit', 15, 50],
+];
+
+const FREE_TIER = new Set(['t2.micro', 't3.micro']);
+
+function family(name: string, rows: readonly Row[]): InstanceTypeFacts[] {
+  return rows.map(([size, vcpus, memoryGib, network, interfaces, addresses, baseline]) => ({
+    name: `${name}.${size}`,
+    vcpus,
+    memoryMib: memoryGib * 1024,
+    network,
+    maximumInterfaces: interfaces,
+    addressesPerInterface: addresses,
+    hypervisor: name === 't2' ? 'xen' : 'nitro',
+    threadsPerCore: name === 't2' ? 1 : 2,
+    ...(baseline !== undefined && { baselinePercent: baseline }),
+    freeTier: FREE_TIER.has(`${name}.${size}`),
+    currentGeneration: true,
+  }));
+}
+
+export const instanceTypes: ReadonlyMap<string, InstanceTypeFacts> = new Map(
+  [
+    ...family('t2', T2),
+    ...family('t3', T3),
+    ...family('t3a', T3),
+    ...family('m5', general(4)),
+    ...family('c5', C5),
+    ...family('r5', general(8)),
+  ].map((facts) => [facts.name, facts]),
+);

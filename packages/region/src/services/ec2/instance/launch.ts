@@ -1,0 +1,333 @@
+/**
+ * Launching instances: the way of RunInstances and of every service that launches. It writes what is wanted; the loop
+ * `ec2.instance` brings it about.
+ *
+ * The light init is asked for by the tag `holdfast:init` = `nano` at launch: AWS has no parameter that could say it.
+ */
+import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
+import type { Tags } from '../../../store/resource.ts';
+import { AwsError, refuseParameters, unsupported } from '../../common/errors.ts';
+import { newId } from '../../common/names.ts';
+import type { Scope } from '../../common/service.ts';
+import * as compute from '../compute-errors.ts';
+import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
+import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
+import { volumes } from '../image/volume.ts';
+import { instanceTypes } from '../instance-types.ts';
+import { keyPairNamed } from '../key-pair/key-pair.ts';
+import {
+  createInstanceInterface,
+  defaultSubnetFor,
+  defaultVpc,
+  resolveSecurityGroups,
+  subnetOf,
+} from '../network/index.ts';
+import { chooseHost, chooseZone, zonesWithCapacity } from '../placement.ts';
+import { hosts, type Instance, type InstanceSpec, instances, type Subnet, subnets } from '../records.ts';
+import { specifiedTags } from '../tags.ts';
+import {
+  type LaunchRequest,
+  type NetworkRequest,
+  networkRequest,
+  refuseLaunchParameters,
+  settle,
+} from './launch-request.ts';
+import { holdsCapacity, newStatus, PENDING_REASON } from './state.ts';
+
+export type { LaunchRequest } from './launch-request.ts';
+
+export const MAXIMUM_USER_DATA_BYTES = 16_384;
+
+/**
+ * Launches from MinCount to MaxCount instances, all of one reservation and in one zone. Throws AWS's own errors:
+ * `InvalidAMIID.*`, `InvalidKeyPair.NotFound`, `InsufficientInstanceCapacity` and so on.
+ */
+export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[] {
+  const { request, template } = settle(scope, launch);
+  refuseLaunchParameters('RunInstances', request);
+  const { minimum, maximum } = counts(request);
+  const image = launchableImage(scope, request.ImageId || missing('ImageId'));
+  const tags = launchTags(request, launch.reservedTags, template);
+  const network = networkRequest(launch, request);
+  if (network.privateAddress !== undefined && maximum > 1) {
+    throw invalidParameterCombination('Private IP address may not be specified for multiple instances');
+  }
+  const common = commonSpec(scope, request, image, tags.instance);
+  const subnet = chooseSubnet(scope, network, common.instanceType);
+  const groupIds = resolveSecurityGroups(scope, subnet.spec.vpcId, network.groupIds, network.groupNames);
+  const place: Place = { image, network, subnet, groupIds, tags, volume: rootVolume(request, image) };
+  const reservationId = newId(scope, 'r');
+  const launched: Instance[] = [];
+  for (let index = 0; index < maximum; index += 1) {
+    try {
+      const spec = {
+        ...common,
+        reservationId,
+        launchIndex: index,
+        ...(template && { launchTemplate: template }),
+      };
+      launched.push(launchOne(scope, spec, place));
+    } catch (error) {
+      const enough = launched.length >= minimum && error instanceof AwsError;
+      if (enough && error.code === 'InsufficientFreeAddressesInSubnet') break;
+      throw error;
+    }
+  }
+  return launched;
+}
+
+function missing(name: string): never {
+  throw missingParameter(name);
+}
+
+function counts(request: RunInstancesRequest): { minimum: number; maximum: number } {
+  const minimum = request.MinCount ?? missing('MinCount');
+  const maximum = request.MaxCount ?? missing('MaxCount');
+  for (const [name, value] of [
+    ['minCount', minimum],
+    ['maxCount', maximum],
+  ] as const) {
+    if (value < 1) {
+      throw invalidParameterValue(`Value (${value}) for parameter ${name} is invalid. Minimum value is 1.`);
+    }
+  }
+  if (minimum > maximum) {
+    throw invalidParameterValue(
+      `Value (${minimum}) for parameter minCount is invalid. It must not be greater than maxCount (${maximum}).`,
+    );
+  }
+  return { minimum, maximum };
+}
+
+interface LaunchTags {
+  readonly instance: Tags;
+  readonly volume: Tags;
+  readonly interface: Tags;
+}
+
+function launchTags(
+  request: RunInstancesRequest,
+  reserved: Tags | undefined,
+  template: { id: string; version: string } | undefined,
+): LaunchTags {
+  const others = ['instance', 'volume', 'network-interface', 'spot-instances-request'] as const;
+  const tagsOf = (type: 'instance' | 'volume' | 'network-interface'): Tags =>
+    specifiedTags(request.TagSpecifications, type, others);
+  return {
+    instance: {
+      ...tagsOf('instance'),
+      // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/create-launch-template.html: how to find a template's instances
+      ...(template && {
+        'aws:ec2launchtemplate:id': template.id,
+        'aws:ec2launchtemplate:version': template.version,
+      }),
+      ...reserved,
+    },
+    volume: tagsOf('volume'),
+    interface: tagsOf('network-interface'),
+  };
+}
+
+/** The raw bytes' base64. */
+export function checkUserData(userData: string | undefined): string | undefined {
+  if (userData === undefined || userData === '') return undefined;
+  const compact = userData.replace(/\s/g, '');
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(compact)) throw compute.userDataMalformed();
+  if (Buffer.from(compact, 'base64').length > MAXIMUM_USER_DATA_BYTES) throw compute.userDataTooLarge();
+  return compact;
+}
+
+export function checkInstanceType(type: string): string {
+  if (!instanceTypes.has(type)) throw compute.invalidInstanceType(type);
+  return type;
+}
+
+/** Metadata options as asked for; what is left out is AWS's default, which serves both versions of the metadata service. */
+function metadataOptions(options: RunInstancesRequest['MetadataOptions']): InstanceSpec['metadataOptions'] {
+  if (options?.HttpProtocolIpv6 === 'enabled') throw unsupported('the metadata service over IPv6');
+  const hopLimit = options?.HttpPutResponseHopLimit ?? 1;
+  if (hopLimit < 1 || hopLimit > 64) {
+    throw invalidParameterValue(`Value (${hopLimit}) for parameter HttpPutResponseHopLimit is invalid.`);
+  }
+  return {
+    endpoint: options?.HttpEndpoint ?? 'enabled',
+    tokens: options?.HttpTokens ?? 'optional',
+    hopLimit,
+    instanceTags: options?.InstanceMetadataTags ?? 'disabled',
+  };
+}
+
+type CommonSpec = Omit<
+  InstanceSpec,
+  | 'reservationId'
+  | 'launchIndex'
+  | 'zone'
+  | 'hostId'
+  | 'vpcId'
+  | 'subnetId'
+  | 'rootVolumeId'
+  | 'rootDeleteOnTermination'
+>;
+
+function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, tags: Tags): CommonSpec {
+  const keyPair = request.KeyName ? keyPairNamed(scope, request.KeyName) : undefined;
+  const userData = checkUserData(request.UserData);
+  return {
+    imageId: image.id,
+    layers: image.layers,
+    instanceType: checkInstanceType(request.InstanceType || missing('InstanceType')),
+    ...(keyPair && { keyName: keyPair.spec.name, publicKey: keyPair.spec.publicKey }),
+    ...(userData !== undefined && { userData }),
+    launchedAt: scope.now,
+    monitoring: request.Monitoring?.Enabled ?? false,
+    shutdownBehavior: request.InstanceInitiatedShutdownBehavior ?? 'stop',
+    disableApiTermination: request.DisableApiTermination ?? false,
+    init: tags['holdfast:init'] === 'nano' ? 'nano' : 'systemd',
+    metadataOptions: metadataOptions(request.MetadataOptions),
+    wanted: 'running',
+    boot: 1,
+    stateReason: PENDING_REASON,
+    ...(request.ClientToken && { clientToken: request.ClientToken }),
+  };
+}
+
+interface RootVolume {
+  readonly sizeGib: number;
+  readonly volumeType: 'gp2' | 'gp3';
+}
+
+/** The root disk as asked for. Its size is what is shown: the disk itself takes what it needs. */
+function rootVolume(request: RunInstancesRequest, image: Image): RootVolume {
+  let root: RootVolume = { sizeGib: image.volumeSizeGib, volumeType: 'gp3' };
+  for (const { DeviceName: device, Ebs: ebs, NoDevice, VirtualName } of request.BlockDeviceMappings ?? []) {
+    if (device !== ROOT_DEVICE || !ebs || NoDevice !== undefined || VirtualName !== undefined) {
+      throw unsupported(
+        `the block device ${device ?? ''}: only the root device ${ROOT_DEVICE} can be mapped`,
+      );
+    }
+    refuseParameters('RunInstances, BlockDeviceMappings', ebs, [
+      'Encrypted',
+      'KmsKeyId',
+      'OutpostArn',
+      'EbsCardIndex',
+    ]);
+    if (ebs.DeleteOnTermination === false) throw unsupported('a root volume that outlives its instance');
+    if (ebs.SnapshotId !== undefined && ebs.SnapshotId !== image.snapshotId) {
+      throw compute.invalidBlockDeviceMapping('snapshotId can only be modified on EBS devices');
+    }
+    const volumeType = ebs.VolumeType ?? 'gp3';
+    if (volumeType !== 'gp2' && volumeType !== 'gp3') throw unsupported(`the volume type ${volumeType}`);
+    const sizeGib = ebs.VolumeSize ?? image.volumeSizeGib;
+    if (sizeGib < image.volumeSizeGib) {
+      throw compute.invalidBlockDeviceMapping(
+        `Volume of size ${sizeGib}GB is smaller than snapshot '${image.snapshotId}', expect size >= ${image.volumeSizeGib}GB`,
+      );
+    }
+    root = { sizeGib, volumeType };
+  }
+  return root;
+}
+
+/** Where the instances go: the subnet that is named, or a default one in the zone with the fewest instances. */
+function chooseSubnet(scope: Scope, network: NetworkRequest, instanceType: string): Subnet {
+  if (network.subnetId !== undefined) {
+    const subnet = subnetOf(scope, network.subnetId);
+    if (network.zone !== undefined && network.zone !== subnet.spec.zone) {
+      throw invalidParameterValue(
+        `The availability zone '${network.zone}' does not match the subnet's: '${subnet.spec.zone}'`,
+      );
+    }
+    return subnet;
+  }
+  if (network.zone !== undefined) return defaultSubnetFor(scope, network.zone);
+  const vpc = defaultVpc(scope);
+  const offered = scope.tx
+    .list(subnets, scope.region)
+    .filter(({ spec }) => spec.vpcId === vpc?.id && spec.defaultForAz)
+    .map(({ spec }) => spec.zone);
+  const well = new Set(zonesWithCapacity(hostChoices(scope)));
+  const held = scope.tx.list(instances, scope.region).filter(holdsCapacity);
+  const zone = chooseZone(
+    offered.filter((one) => well.has(one)),
+    held.map((instance) => instance.spec),
+  );
+  if (zone === undefined && offered[0] !== undefined)
+    throw compute.insufficientCapacity(instanceType, offered[0], []);
+  return defaultSubnetFor(scope, zone);
+}
+
+const hostChoices = (scope: Scope): { id: string; zone: string; failed: boolean }[] =>
+  scope.tx.list(hosts, scope.region).map(({ id, spec }) => ({ id, zone: spec.zone, failed: spec.failed }));
+
+/** A host for one more instance. Throws `InsufficientInstanceCapacity` when every host of the zone has failed. */
+export function placeOn(scope: Scope, zone: string, instanceType: string): string {
+  const choices = hostChoices(scope);
+  const held = scope.tx.list(instances, scope.region).filter(holdsCapacity);
+  const host = chooseHost(
+    choices.filter((one) => one.zone === zone),
+    held.map((instance) => instance.spec),
+  );
+  if (!host) throw compute.insufficientCapacity(instanceType, zone, zonesWithCapacity(choices));
+  return host.id;
+}
+
+interface Place {
+  readonly image: Image;
+  readonly network: NetworkRequest;
+  readonly subnet: Subnet;
+  readonly groupIds: readonly string[];
+  readonly tags: LaunchTags;
+  readonly volume: RootVolume;
+}
+
+function launchOne(
+  scope: Scope,
+  common: CommonSpec & Pick<InstanceSpec, 'reservationId' | 'launchIndex'>,
+  place: Place,
+): Instance {
+  const { subnet, network, volume } = place;
+  const id = newId(scope, 'i');
+  const key = { kind: instances.kind, region: scope.region, id };
+  const hostId = placeOn(scope, subnet.spec.zone, common.instanceType);
+  createInstanceInterface(scope, {
+    instance: key,
+    subnetId: subnet.id,
+    securityGroupIds: place.groupIds,
+    privateAddress: network.privateAddress,
+    associatePublicAddress: network.associatePublicAddress,
+    description: network.description,
+    tags: place.tags.interface,
+  });
+  const rootVolumeId = newId(scope, 'vol');
+  scope.tx.create(volumes, {
+    region: scope.region,
+    id: rootVolumeId,
+    owner: key,
+    spec: {
+      ...volume,
+      snapshotId: place.image.snapshotId,
+      zone: subnet.spec.zone,
+      instanceId: id,
+      device: ROOT_DEVICE,
+      deleteOnTermination: true,
+      attachedAt: scope.now,
+    },
+    status: null,
+    tags: place.tags.volume,
+  });
+  return scope.tx.create(instances, {
+    region: scope.region,
+    id,
+    spec: {
+      ...common,
+      zone: subnet.spec.zone,
+      hostId,
+      vpcId: subnet.spec.vpcId,
+      subnetId: subnet.id,
+      rootVolumeId,
+      rootDeleteOnTermination: true,
+    },
+    status: newStatus,
+    tags: place.tags.instance,
+  });
+}
