@@ -2,10 +2,11 @@
  * Asks the resolvers of this machine what no VPC knows. Messages pass as they are, so that every record type and
  * signature survives; answers are kept as long as they may be.
  */
+
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
-import { randomInt } from 'node:crypto';
 import { agedAnswer, cacheSeconds } from './dns-messages.ts';
 
 export interface DnsForwarder {
@@ -122,7 +123,10 @@ function resolverReader(options: ForwarderOptions): () => string[] {
 export function dnsForwarder(overrides: Partial<ForwarderOptions> = {}): DnsForwarder {
   const options = { ...forwarderDefaults, ...overrides };
   const resolvers = resolverReader(options);
-  const kept = new Map<string, { readonly answer: Buffer; readonly atMs: number; readonly untilMs: number }>();
+  const kept = new Map<
+    string,
+    { readonly answer: Buffer; readonly atMs: number; readonly untilMs: number }
+  >();
   const underWay = new Map<string, Promise<Buffer | undefined>>();
 
   const askResolvers = async (message: Buffer, transport: 'udp' | 'tcp'): Promise<Buffer | undefined> => {

@@ -101,9 +101,9 @@ export function timeToLiveOffsets(message: Buffer): number[] {
   const skipName = () => {
     for (;;) {
       const length = message.readUInt8(at);
-      if (length >= 0xc0) return void (at += 2);
-      at += length + 1;
-      if (length === 0) return;
+      // A pointer to an earlier name ends a name as well as its empty last label does.
+      at += length >= 0xc0 ? 2 : length + 1;
+      if (length === 0 || length >= 0xc0) return;
     }
   };
   for (let left = count(4); left > 0; left--) {

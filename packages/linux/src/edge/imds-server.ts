@@ -2,9 +2,16 @@
  * The instance metadata service of one VPC, versions 1 and 2. Who asks is known from the VPC whose router listens and
  * from the source address, which the router has checked.
  */
-import type { InstanceMetadata } from '@holdfast/region/drivers/edge.ts';
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import type { Socket } from 'node:net';
+import type { InstanceMetadata } from '@holdfast/region/drivers/edge.ts';
 import { type ImdsTokens, LONGEST_TOKEN_SECONDS } from './imds-tokens.ts';
 import { findMetadata, listMetadata, type MetadataFolder, metadataTree } from './imds-tree.ts';
 

@@ -1,0 +1,14 @@
+/** The edge: DNS, instance metadata and the front door, in a process that outlives the region. */
+export { type Missing, missingForEdge } from './doctor.ts';
+export { type LinuxEdge, linuxEdge } from './edge-driver.ts';
+export {
+  type EdgeSupervision,
+  edgeStatus,
+  removeHostsBlock,
+  type SupervisionOptions,
+  startEdge,
+  stopEdge,
+  superviseEdge,
+} from './edge-process.ts';
+export type { EdgeOptions } from './edge-service.ts';
+export { type VpcHandler, VpcListeners, type VpcOrigin } from './vpc-listeners.ts';

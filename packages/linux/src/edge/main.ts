@@ -1,0 +1,98 @@
+/**
+ * The edge as a process: `node main.ts --layout <json> [--options <json>]`. It outlives the region; whoever is alive
+ * starts it again when it dies. At most one for each region of this machine: the lock file is SQLite's, so the kernel
+ * frees it however the process ends.
+ */
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parseArgs } from 'node:util';
+import type { HostLayout } from '../layout.ts';
+import { type EdgeIdentity, EXIT_ALREADY_RUNNING, processStartTime } from './edge-identity.ts';
+import { type EdgeLog, edgeLog } from './edge-log.ts';
+import { type Edge, type EdgeOptions, edgeService } from './edge-service.ts';
+import { edgeFiles } from './files.ts';
+
+/** Takes the lock; undefined when another edge of this region is alive. */
+function lockEdge(path: string): DatabaseSync | undefined {
+  mkdirSync(dirname(path), { recursive: true });
+  const lock = new DatabaseSync(path);
+  try {
+    lock.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { errcode?: number }).errcode === 5) return undefined;
+    throw error;
+  }
+}
+
+/** Each line that comes in asks: is all that is published in force? The answer says how far it is. */
+async function answerNotifications(connection: Socket, edge: Edge): Promise<void> {
+  connection.on('error', () => connection.destroy());
+  connection.write(`${JSON.stringify({ pid: process.pid })}\n`);
+  let pending = '';
+  connection.setEncoding('utf8');
+  for await (const text of connection) {
+    pending += text;
+    const lines = pending.split('\n');
+    pending = lines.pop()!;
+    if (pending.length > 1_000) return void connection.destroy();
+    for (const _ of lines) {
+      const position = await edge.refresh();
+      if (!connection.writable) return;
+      connection.write(`${JSON.stringify(position)}\n`);
+    }
+  }
+}
+
+function writeIdentity(path: string): void {
+  const identity: EdgeIdentity = { pid: process.pid, startTime: processStartTime(process.pid)! };
+  writeFileSync(`${path}.new`, JSON.stringify(identity));
+  renameSync(`${path}.new`, path);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { layout: { type: 'string' }, options: { type: 'string' } } });
+  if (values.layout === undefined) throw new Error('--layout <json> is missing');
+  const layout = JSON.parse(values.layout) as HostLayout;
+  const options = JSON.parse(values.options ?? '{}') as EdgeOptions;
+  const files = edgeFiles(layout);
+  const lock = lockEdge(files.lock);
+  if (!lock) process.exit(EXIT_ALREADY_RUNNING);
+  const log: EdgeLog = edgeLog(files.log);
+  const die = (error: unknown): never => {
+    log('the edge ends, to be started again', error);
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+
+  writeIdentity(files.pid);
+  const edge = edgeService(layout, options, log);
+  await edge.refresh();
+  const notifications = createServer((connection) => {
+    void answerNotifications(connection, edge).catch((error) => {
+      log('answering a notification', error);
+      connection.destroy();
+    });
+  });
+  rmSync(files.socket, { force: true });
+  notifications.listen(files.socket, () => chmodSync(files.socket, 0o600));
+  log(`the edge of '${layout.prefix}' serves, process ${process.pid}`);
+
+  const end = async (signal: string) => {
+    log(`the edge ends: ${signal}`);
+    await edge.close();
+    for (const file of [files.socket, files.pid]) rmSync(file, { force: true });
+    lock.close();
+    process.exit(0);
+  };
+  process.once('SIGTERM', () => void end('SIGTERM'));
+  process.once('SIGINT', () => void end('SIGINT'));
+  // The region's terminal may go away; the edge stays.
+  process.on('SIGHUP', () => {});
+}
+
+await main();
