@@ -14,7 +14,11 @@ import { buildModel } from './build-model.ts';
 import { renderModel } from './render-model.ts';
 import { SERVICES } from './services.ts';
 
-export async function generate(folder: string, dataFolder: string): Promise<void> {
+export async function generate(
+  folder: string,
+  dataFolder: string,
+  report: (line: string) => void,
+): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const entries: ServiceEntry[] = [];
   for (const source of SERVICES) {
@@ -25,7 +29,7 @@ export async function generate(folder: string, dataFolder: string): Promise<void
     const { service, version, protocol, signingName } = model;
     entries.push({ service, version, protocol, signingName });
     const operations = Object.keys(model.operations).length;
-    console.log(
+    report(
       `${source.service}: ${operations} operations, ${model.shapes.length} shapes, ${text.length} bytes`,
     );
   }
@@ -39,6 +43,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error(BOTOCORE_MISSING);
     process.exitCode = 1;
   } else {
-    await generate(process.argv[2] ?? fileURLToPath(new URL('../models/', import.meta.url)), dataFolder);
+    const folder = process.argv[2] ?? fileURLToPath(new URL('../models/', import.meta.url));
+    await generate(folder, dataFolder, console.log);
   }
 }

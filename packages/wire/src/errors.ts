@@ -1,6 +1,6 @@
 /**
  * A refusal in AWS's terms. Backends need not throw this very class: any `Error` with a string `code` and a
- * number `httpStatus` is taken for one (`isServiceError`), so that domain code needs nothing of this package.
+ * number `httpStatus` (400 to 599) is taken for one (`isServiceError`), so that domain code needs nothing of this package.
  */
 export interface ServiceError extends Error {
   readonly code: string;
@@ -25,7 +25,7 @@ export class WireError extends Error implements ServiceError {
 export function isServiceError(error: unknown): error is ServiceError {
   if (!(error instanceof Error)) return false;
   const { code, httpStatus } = error as Partial<ServiceError>;
-  return typeof code === 'string' && typeof httpStatus === 'number';
+  return typeof code === 'string' && Number.isInteger(httpStatus) && httpStatus! >= 400 && httpStatus! < 600;
 }
 
 /** Whose fault it is, by the error's own word or else by its status. */

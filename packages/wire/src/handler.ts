@@ -69,6 +69,8 @@ export type ApiHandler = (request: IncomingMessage, response: ServerResponse, or
 /** Query services refuse larger requests. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
+const FORM = 'application/x-www-form-urlencoded';
+
 /** Server settings under which no client can hold a connection without sending its request. */
 export const API_SERVER_SETTINGS = {
   requestTimeout: 30_000,
@@ -125,7 +127,6 @@ class Exchange {
     const query = parseForm(queryString);
     const reading = readSignature(signed.headers, query);
     const signature = 'signature' in reading ? reading.signature : undefined;
-    this.checkMethod(signed.method, path);
     const parameters = [...query, ...parseForm(formText(signed))].filter(([name]) => !isOfSignature(name));
     const action = parameterNamed(parameters, 'Action');
     const version = parameterNamed(parameters, 'Version');
@@ -139,6 +140,7 @@ class Exchange {
     const principal = this.authenticate(signed, reading, operation);
     if ('problem' in routed) throw this.protocol.refuse(routed.problem);
     const { model } = routed;
+    this.checkMethod(signed.method, path);
     if (action === '') throw this.refuse({ kind: 'no action' });
     if (!model.hasOperation(action)) throw this.refuse({ kind: 'unknown action', action, version });
     if (operation === undefined || !this.options.backend.serves(model.service, action)) {
@@ -212,7 +214,7 @@ class Exchange {
     this.response.setHeader('Connection', 'close');
     const limit = this.options.maxBodyBytes ?? MAX_BODY_BYTES;
     const error = new WireError('RequestEntityTooLarge', `The request is larger than ${limit} bytes`, 413);
-    this.send(this.protocol.encodeError(error, this.requestId, this.model));
+    this.send(this.encodeError(error));
   }
 
   /** The answer to whatever was thrown. Never throws itself. */
@@ -223,7 +225,13 @@ class Exchange {
       this.options.log(`${this.requestId} ${this.what} failed: ${causeChain(thrown)}`);
       error = this.protocol.refuse({ kind: 'internal fault' });
     }
-    this.send(this.protocol.encodeError(error, this.requestId, this.model));
+    this.send(this.encodeError(error));
+  }
+
+  private encodeError(error: ServiceError): WireResponse {
+    const type = this.request.headers['content-type'] ?? '';
+    if (this.model === undefined && type.includes('json')) return encodeJsonError(error, type);
+    return this.protocol.encodeError(error, this.requestId, this.model);
   }
 
   private send({ status, contentType, body }: WireResponse): void {
@@ -232,17 +240,26 @@ class Exchange {
       response.end();
       return;
     }
+    const bytes = Buffer.from(body);
     response.writeHead(status, {
       'Content-Type': contentType,
-      'Content-Length': Buffer.byteLength(body),
+      'Content-Length': bytes.length,
       'x-amzn-RequestId': this.requestId,
     });
-    response.end(this.request.method === 'HEAD' ? undefined : body);
+    response.end(this.request.method === 'HEAD' ? undefined : bytes);
   }
 }
 
-function formText({ method, body }: SignedRequest): string {
-  return method === 'POST' ? body.toString('utf8') : '';
+/** The body, where it is a form; a client of a JSON or REST protocol sends something else. */
+function formText({ method, headers, body }: SignedRequest): string {
+  const type = headers['content-type']?.[0] ?? FORM;
+  return method === 'POST' && type.toLowerCase().startsWith(FORM) ? body.toString('utf8') : '';
+}
+
+/** An error in a form that clients of the JSON protocols can read, for services that are not here yet. */
+function encodeJsonError(error: ServiceError, contentType: string): WireResponse {
+  const body = JSON.stringify({ __type: error.code, message: error.message });
+  return { status: error.httpStatus, contentType, body };
 }
 
 /** Parameters that carry the signature of a presigned request and belong to no operation. */

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
-/** After this many times its limit a body is not read to its end any more: the connection is cut. */
+/** A body larger than this many times its limit is answered at once, though the client is still sending. */
 const DRAIN_FACTOR = 16;
 
 /**
- * The whole body, 'too large' beyond the limit, 'aborted' when the client went away. A body that is too large
- * is read on and thrown away for a while, so that the client gets to read its answer.
+ * The whole body, 'too large' beyond the limit, 'aborted' when the client went away. What goes beyond the
+ * limit is thrown away as it comes: most clients read no answer before they have sent everything.
  */
 export function readBody(
   request: IncomingMessage,
@@ -17,11 +17,8 @@ export function readBody(
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length <= limitBytes) chunks.push(chunk);
-      else {
-        chunks.length = 0;
-        resolve('too large');
-        if (length > limitBytes * DRAIN_FACTOR) request.destroy();
-      }
+      else chunks.length = 0;
+      if (length > limitBytes * DRAIN_FACTOR) resolve('too large');
     });
     request.on('end', () => resolve(length <= limitBytes ? Buffer.concat(chunks) : 'too large'));
     request.on('error', () => resolve('aborted'));

@@ -6,6 +6,11 @@ export interface Query {
   readonly version: string;
 }
 
+/** Versions that share a scope with a service of `SERVICES` and are another service, which is not served. */
+const SIBLINGS: Readonly<Record<string, string>> = {
+  'elasticloadbalancing 2012-06-01': 'Classic Load Balancers (elasticloadbalancing 2012-06-01)',
+};
+
 /**
  * The service that a query means. The credential scope names it; where two services share a scope (Classic and
  * Application load balancers), and for unsigned calls, which have none, the version decides.
@@ -17,6 +22,8 @@ export function routeQuery(
   const scoped = SERVICES.filter((entry) => scopeService === undefined || entry.signingName === scopeService);
   const exact = scoped.find((entry) => entry.version === query.version);
   if (exact !== undefined) return { model: loadModel(exact.service) };
+  const sibling = SIBLINGS[`${scopeService} ${query.version}`];
+  if (sibling !== undefined) return { problem: { kind: 'not served', what: sibling } };
   const [first] = scoped;
   if (scopeService === undefined || first === undefined) {
     const what =

@@ -1,6 +1,6 @@
 import { faultOf, type ServiceError, WireError } from '../errors.ts';
 import type { Constraint, Violation } from './check.ts';
-import { decodeQuery } from './decode-query.ts';
+import { decodeQuery, type QueryStyle } from './decode-query.ts';
 import { parameterTree } from './form.ts';
 import type { Problem, Protocol } from './protocol.ts';
 import { errorFields, escapeXml, writeStructure, XML_DECLARATION } from './xml.ts';
@@ -15,7 +15,7 @@ export const awsQuery: Protocol = {
 
   decode(request, operation) {
     const tree = parameterTree(request.parameters);
-    const { input, violations } = decodeQuery(tree, operation.input, { listsAreFlat: false });
+    const { input, violations } = decodeQuery(tree, operation.input, STYLE);
     if (violations.length > 0) throw refusal(violations);
     return input;
   },
@@ -39,6 +39,8 @@ export const awsQuery: Protocol = {
 
   refuse,
 };
+
+const STYLE: QueryStyle = { listsAreFlat: false, booleans: 'xsd' };
 
 function resultElement(operation: string, content: string): string {
   return content === '' ? `<${operation}Result/>` : `<${operation}Result>${content}</${operation}Result>`;
@@ -116,7 +118,9 @@ function malformation(violation: Violation): WireError | undefined {
 }
 
 function typeMessage(expected: string, value: string): string {
-  if (expected === 'boolean') return 'Boolean must follow xsd1.1 definition';
+  if (expected === 'boolean') {
+    return value === '' ? 'missing value for boolean type' : 'boolean must follow xsd1.1 definition';
+  }
   if (expected === 'timestamp') return 'timestamp must follow ISO8601';
   return `Unable to read '${value}' as ${expected}`;
 }

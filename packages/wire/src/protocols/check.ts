@@ -25,25 +25,36 @@ const INT32 = 2 ** 31;
 const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
 const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
 
+export type BooleanStyle = 'xsd' | 'any case';
+
 /** The typed value of a parameter's text. */
 export function checkText(
   text: string,
   shape: SimpleShape,
   path: readonly string[],
+  booleans: BooleanStyle,
 ): { value: unknown } | { violation: Violation } {
-  const value = parse(text, shape);
+  const value = shape.t === 'boolean' ? parseBoolean(text, booleans) : parse(text, shape);
   if (value !== undefined) return { value };
   return { violation: { kind: 'type', path, value: text, expected: shape.t } };
+}
+
+/**
+ * Query services take true, false, 1 and 0 and not even `True`, as https://github.com/boto/boto/issues/309 and
+ * https://github.com/floci-io/floci/pull/3075 found; EC2 takes any case.
+ */
+function parseBoolean(text: string, style: BooleanStyle): boolean | undefined {
+  const word = style === 'any case' ? text.toLowerCase() : text;
+  if (word === 'true') return true;
+  if (word === 'false') return false;
+  if (style === 'xsd' && (word === '1' || word === '0')) return word === '1';
+  return undefined;
 }
 
 function parse(text: string, shape: SimpleShape): unknown {
   switch (shape.t) {
     case 'string':
       return text;
-    case 'boolean': {
-      const lower = text.toLowerCase();
-      return lower === 'true' ? true : lower === 'false' ? false : undefined;
-    }
     case 'integer': {
       if (!/^[+-]?\d+$/.test(text)) return undefined;
       const number = Number(text);
@@ -64,6 +75,8 @@ function parse(text: string, shape: SimpleShape): unknown {
     }
     case 'blob':
       return BASE64.test(text) ? new Uint8Array(Buffer.from(text, 'base64')) : undefined;
+    default:
+      return undefined;
   }
 }
 

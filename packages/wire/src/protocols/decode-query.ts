@@ -1,10 +1,11 @@
 import type { ListShape, MapShape, Member, Shape, SimpleShape, StructureShape } from '../model.ts';
-import { checkSize, checkText, checkValue, type Violation } from './check.ts';
+import { type BooleanStyle, checkSize, checkText, checkValue, type Violation } from './check.ts';
 import type { ParameterNode } from './form.ts';
 
-/** How the two query protocols differ in spelling a list: `X.1` or `X.member.1`. */
+/** How the two query protocols differ: in spelling a list, `X.1` or `X.member.1`, and in what is a boolean. */
 export interface QueryStyle {
   readonly listsAreFlat: boolean;
+  readonly booleans: BooleanStyle;
 }
 
 export interface Decoded {
@@ -92,7 +93,7 @@ class QueryReader {
     const [entry, keyName, valueName] = shape.names;
     const numbered = this.numbered(node, path, flat ? undefined : entry);
     if (numbered === undefined) return undefined;
-    const map: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    const map = new Map<string, unknown>();
     for (const [number, child, childPath] of numbered) {
       const entryPath = [...childPath, String(number)];
       const keyNode = child.children?.get(keyName);
@@ -106,10 +107,10 @@ class QueryReader {
       }
       const key = this.value(keyNode, shape.key, [...entryPath, keyName]);
       if (key !== undefined) {
-        map[String(key)] = this.value(valueNode, shape.value, [...entryPath, valueName]);
+        map.set(String(key), this.value(valueNode, shape.value, [...entryPath, valueName]));
       }
     }
-    return map;
+    return Object.fromEntries(map);
   }
 
   /** The numbered children of a list or map, in their order, below the name `between` where there is one. */
@@ -146,7 +147,7 @@ class QueryReader {
       for (const name of node.children.keys()) this.unknown([...path, name]);
     }
     if (node.value === undefined) return undefined;
-    const checked = checkText(node.value, shape, path);
+    const checked = checkText(node.value, shape, path, this.style.booleans);
     if ('violation' in checked) {
       this.violations.push(checked.violation);
       return undefined;

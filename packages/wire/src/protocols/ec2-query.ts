@@ -1,6 +1,6 @@
 import { type ServiceError, WireError } from '../errors.ts';
 import type { Violation } from './check.ts';
-import { decodeQuery } from './decode-query.ts';
+import { decodeQuery, type QueryStyle } from './decode-query.ts';
 import { parameterTree } from './form.ts';
 import type { Problem, Protocol, WireResponse } from './protocol.ts';
 import { errorFields, escapeXml, writeStructure, XML_DECLARATION } from './xml.ts';
@@ -14,7 +14,7 @@ export const ec2Query: Protocol = {
 
   decode(request, operation) {
     const tree = parameterTree(request.parameters);
-    const { input, violations } = decodeQuery(tree, operation.input, { listsAreFlat: true });
+    const { input, violations } = decodeQuery(tree, operation.input, STYLE);
     const [first] = violations;
     if (first !== undefined) throw refusal(first);
     return input;
@@ -40,6 +40,7 @@ export const ec2Query: Protocol = {
   refuse,
 };
 
+const STYLE: QueryStyle = { listsAreFlat: true, booleans: 'any case' };
 const XML: Pick<WireResponse, 'contentType'> = { contentType: 'text/xml;charset=UTF-8' };
 
 /**

@@ -19,7 +19,7 @@ export interface WireRequest {
 export interface WireResponse {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string | Buffer;
+  readonly body: string;
 }
 
 export interface EncodeContext {

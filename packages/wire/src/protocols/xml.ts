@@ -4,10 +4,10 @@ export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
 /** Characters that XML text cannot hold as they are, or that a parser would change. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const SPECIAL = /[&<>"'\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\ud800-\udfff\ufffe\uffff]/;
+const SPECIAL = /[&<>\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\ud800-\udfff\ufffe\uffff]/;
 const SPECIALS =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  /[&<>"'\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
+  /[&<>\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
 
 /**
  * Text as XML character data. Carriage returns and the like are written as references, since a parser would
@@ -24,10 +24,6 @@ export function escapeXml(text: string): string {
         return '&lt;';
       case '>':
         return '&gt;';
-      case '"':
-        return '&quot;';
-      case "'":
-        return '&apos;';
       default: {
         const code = character.charCodeAt(0);
         const carried = code === 0x0d || (code >= 0x7f && code < 0xfffe);
