@@ -79,6 +79,10 @@ export class Region {
     this.store.close();
   }
 
+  serviceNames(): string[] {
+    return [...this.#services.keys()];
+  }
+
   serves(service: string, operation: string): boolean {
     return Object.hasOwn(this.#services.get(service)?.operations ?? {}, operation);
   }

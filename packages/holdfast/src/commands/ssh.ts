@@ -1,0 +1,71 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { linuxCompute } from '@holdfast/linux/compute/index.ts';
+import { type Command, Refusal, UsageError } from '../command.ts';
+import { instanceNamed } from '../instance.ts';
+import { type Place, placeOf, placeOptions } from '../place.ts';
+
+/** A key of this region's own, made once; instances take it for the moment of one login only. */
+function loginKey(place: Place): string {
+  const directory = join(place.layout.runDirectory, 'ssh');
+  const path = join(directory, 'id_ed25519');
+  if (existsSync(path)) return path;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const made = spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'holdfast', '-f', path], {
+    stdio: 'inherit',
+  });
+  if (made.status !== 0) throw new Refusal('ssh-keygen did not work. Get it: apt-get install openssh-client');
+  return path;
+}
+
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
+/**
+ * SSH needs no network here: the instance's own sshd serves this one connection over the pipe of an exec, so that a
+ * private instance, or one whose security groups are shut, can be entered all the same.
+ */
+export const ssh: Command = {
+  name: 'ssh',
+  usage: '<instance> [-- <command>]',
+  summary: 'log in to an instance as admin, whatever its network lets through',
+  options: placeOptions,
+  async run(given) {
+    const [named, ...words] = given.words;
+    if (named === undefined) throw new UsageError('ssh <instance> [-- <command>]');
+    const place = placeOf(given);
+    const key = loginKey(place);
+    const id = await instanceNamed(place, named);
+    const publicKey = readFileSync(`${key}.pub`, 'utf8').trim();
+    const folder = '/run/holdfast-ssh';
+    const compute = linuxCompute(place.layout);
+    const prepare = `mkdir -p /run/sshd ${folder} && printf '%s\\n' ${quoted(publicKey)} > ${folder}/authorized_keys`;
+    const ready = await compute.exec(id, ['sh', '-c', prepare], { stdio: 'ignore' });
+    compute.close();
+    if (ready !== 0) throw new Refusal(`instance ${id} does not run, or could not take the key`);
+    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+    const own = [process.execPath, main, 'exec', '--prefix', place.layout.prefix, id, '--'];
+    const daemon = ['/usr/sbin/sshd', '-i', '-o', `AuthorizedKeysFile=${folder}/authorized_keys`];
+    const options = [
+      `ProxyCommand=${[...own, ...daemon].map(quoted).join(' ')}`,
+      'StrictHostKeyChecking=no',
+      'UserKnownHostsFile=/dev/null',
+      'LogLevel=ERROR',
+      'IdentitiesOnly=yes',
+    ];
+    const child = spawn(
+      'ssh',
+      [...options.flatMap((option) => ['-o', option]), '-i', key, `admin@${id}`, ...words],
+      {
+        stdio: 'inherit',
+      },
+    );
+    return new Promise<number>((resolve, reject) => {
+      child.once('error', (error) =>
+        reject(new Refusal(`ssh: ${error.message}. Get it: apt-get install openssh-client`)),
+      );
+      child.once('close', (code) => resolve(code ?? 255));
+    });
+  },
+};

@@ -1,0 +1,68 @@
+/** The data plane on this machine, whole: the drivers that really run things, put together. */
+import type { ComputeDriver } from '@holdfast/region/drivers/compute.ts';
+import type { Drivers } from '@holdfast/region/drivers/index.ts';
+import type { LoadBalancerDriver } from '@holdfast/region/drivers/loadbalancer.ts';
+import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
+import type { Log } from '@holdfast/region/log.ts';
+import { linuxCompute } from './compute/index.ts';
+import { linuxEdge, superviseEdge } from './edge/index.ts';
+import { endpointNamespace, type HostLayout } from './layout.ts';
+import { linuxLoadBalancer } from './loadbalancer/index.ts';
+import { linuxNetwork } from './network/index.ts';
+
+export interface LinuxDrivers extends Drivers {
+  /** Makes what all VPCs share, and sees to it that the edge runs. */
+  start(): Promise<void>;
+  /** Lets go of what this process holds. What runs goes on running. */
+  close(): Promise<void>;
+}
+
+/** The region names namespaces by what lives in them; on this machine each has the region's prefix. */
+const onThisMachine = (layout: HostLayout, topology: VpcTopology): VpcTopology => ({
+  ...topology,
+  interfaces: topology.interfaces.map((one) =>
+    one.attachment
+      ? {
+          ...one,
+          attachment: { ...one.attachment, namespace: endpointNamespace(layout, one.attachment.namespace) },
+        }
+      : one,
+  ),
+});
+
+export function linuxDrivers(layout: HostLayout, log: Log): LinuxDrivers {
+  const machines = linuxCompute(layout);
+  const networks = linuxNetwork(layout);
+  const nodes = linuxLoadBalancer(layout);
+  const edge = linuxEdge(layout);
+  let supervision: { stop(): void } | undefined;
+
+  const compute: ComputeDriver = {
+    ...machines,
+    ensure: (machine) =>
+      machines.ensure({ ...machine, namespace: endpointNamespace(layout, machine.namespace) }),
+  };
+  const network: NetworkDriver = {
+    ...networks,
+    apply: (topology, generation) => networks.apply(onThisMachine(layout, topology), generation),
+  };
+  const loadBalancer: LoadBalancerDriver = {
+    ...nodes,
+    ensure: (node) => nodes.ensure({ ...node, namespace: endpointNamespace(layout, node.namespace) }),
+  };
+
+  return {
+    compute,
+    network,
+    loadBalancer,
+    edge,
+    async start() {
+      await networks.start();
+      supervision = superviseEdge(layout, { log });
+    },
+    async close() {
+      supervision?.stop();
+      await Promise.all([machines.close(), networks.close(), nodes.close(), edge.close()]);
+    },
+  };
+}
