@@ -18,7 +18,13 @@ export const setsockopt = libc.func(
 export const send = libc.func('int64_t send(int fd, const void *buffer, uint64_t length, int flags)');
 export const recv = libc.func('int64_t recv(int fd, _Out_ void *buffer, uint64_t length, int flags)');
 
-const CLONE_NEWNET = 0x4000_0000;
+export const unshare = libc.func('int unshare(int flags)');
+export const mount = libc.func(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)',
+);
+export const umount2 = libc.func('int umount2(const char *target, int flags)');
+
+export const CLONE_NEWNET = 0x4000_0000;
 
 /** The number of the last failed call's error, such as 98 for EADDRINUSE. */
 export const errno = (): number => koffi.errno();
@@ -36,13 +42,37 @@ export const namespacePath = (namespace: string): string => `/run/netns/${namesp
 
 let home: number | undefined;
 
+/** This thread's own network namespace, as a descriptor that stays open. */
+function ownNamespace(): number {
+  home ??= openSync('/proc/thread-self/ns/net', 'r');
+  return home;
+}
+
+/** Puts this thread back where it belongs. Staying elsewhere would send the whole process's traffic there: abort. */
+export function returnHome(): void {
+  if (setns(ownNamespace(), CLONE_NEWNET) === 0) return;
+  console.error(callFailed('setns', 'back to the own network namespace'));
+  process.abort();
+}
+
+/** Runs `work` with this thread in a new, nameless network namespace. Synchronous, as for `inNamespace`. */
+export function inNewNamespace<T>(work: () => T): T {
+  ownNamespace();
+  if (unshare(CLONE_NEWNET) !== 0) throw callFailed('unshare', 'a new network namespace');
+  try {
+    return work();
+  } finally {
+    returnHome();
+  }
+}
+
 /**
  * Runs `work` with this thread inside a network namespace and comes back, also when `work` throws. `work` must be
  * synchronous: a namespace belongs to the thread, and whatever else runs on it before the way back would be in it too.
  * Throws ENOENT when there is no such namespace, EPERM without CAP_SYS_ADMIN.
  */
 export function inNamespace<T>(namespace: string, work: () => T): T {
-  home ??= openSync('/proc/thread-self/ns/net', 'r');
+  ownNamespace();
   const target = openSync(namespacePath(namespace), 'r');
   try {
     if (setns(target, CLONE_NEWNET) !== 0) throw callFailed('setns', namespace);
@@ -52,10 +82,6 @@ export function inNamespace<T>(namespace: string, work: () => T): T {
   try {
     return work();
   } finally {
-    // Staying in a foreign namespace would send the whole process's traffic there: nothing sensible can follow.
-    if (setns(home, CLONE_NEWNET) !== 0) {
-      console.error(callFailed('setns', 'back to the own network namespace'));
-      process.abort();
-    }
+    returnHome();
   }
 }
