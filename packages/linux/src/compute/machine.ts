@@ -1,0 +1,239 @@
+/**
+ * One machine on this host, step by step. Every step can be repeated, and each is written down before it is taken, so
+ * that whoever comes after a crash finishes it or cleans up. Calls for the same machine must come one after the other.
+ */
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { Clock } from '@holdfast/region/clock.ts';
+import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
+import type { HostLayout } from '../layout.ts';
+import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
+import { openConsole } from './console.ts';
+import { CannotStart, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
+import { readOptional, removeTree } from './files.ts';
+import { ociConfiguration } from './oci.ts';
+import { isAlive, readProcess } from './process.ts';
+import { type MachinePaths, type MachineRecord, machinePaths, readRecord, writeRecord } from './record.ts';
+import type { Runc } from './runc.ts';
+
+/** As many as systemd allows itself on a small machine, and far from what would hurt this one. */
+const processLimit = 4_096;
+
+/** systemd(1), signals: start poweroff.target. */
+const SIGRTMIN_PLUS_4 = 38;
+
+export interface MachineHost {
+  readonly layout: HostLayout;
+  readonly cgroupHost: CgroupHost;
+  readonly runc: Runc;
+  readonly clock: Clock;
+  /** Called when the machine's `cgroup.events` is there and its boot is about to begin. */
+  readonly watchEnd: (id: string, eventsPath: string) => void;
+}
+
+export class Machine {
+  readonly id: string;
+  readonly paths: MachinePaths;
+  readonly cgroups: MachineCgroups;
+  readonly #host: MachineHost;
+
+  constructor(host: MachineHost, id: string) {
+    this.id = id;
+    this.#host = host;
+    this.paths = machinePaths(host.layout, id);
+    this.cgroups = machineCgroups(host.cgroupHost, host.layout, id);
+  }
+
+  /** Is there anything of it on this host? */
+  exists(): boolean {
+    const { state, run } = this.paths;
+    return existsSync(state) || existsSync(run) || existsSync(this.cgroups.eventsPath);
+  }
+
+  record(): MachineRecord {
+    return readRecord(this.paths) ?? { id: this.id, layers: [], boot: 0, phase: 'none', stopAsked: false };
+  }
+
+  isRunning(record = this.record()): boolean {
+    return record.phase === 'started' && record.init !== undefined && isAlive(record.init);
+  }
+
+  status(record = this.record()): MachineStatus {
+    const { id, boot } = record;
+    const started = record.startedAt === undefined ? {} : { startedAt: record.startedAt };
+    if (this.isRunning(record)) return { id, state: 'running', boot, ...started, initPid: record.init!.pid };
+    return { id, state: 'stopped', boot, ...started, ...(record.end ? { end: record.end } : {}) };
+  }
+
+  /** Brings the record up to what is found: finishes a start or an end that was under way. */
+  async settle(): Promise<MachineRecord> {
+    let record = this.record();
+    if (record.phase === 'starting') record = await this.#finishStart(record);
+    if (record.phase === 'started' && !this.isRunning(record)) record = await this.#finishEnd(record);
+    return record;
+  }
+
+  async makeDisk(machine: MachineSpec): Promise<void> {
+    await makeDisk(this.paths, machine);
+    if (!readRecord(this.paths)) {
+      writeRecord(this.paths, { ...this.record(), layers: machine.layers });
+    }
+  }
+
+  /** Begins the boot `machine.boot`. The machine must be settled and not running. */
+  async start(machine: MachineSpec): Promise<MachineRecord> {
+    const { clock, layout } = this.#host;
+    if (!existsSync(`/run/netns/${machine.namespace}`)) {
+      throw new Error(`network namespace ${machine.namespace} of ${this.id} is not there yet`);
+    }
+    const before = this.record();
+    await this.#giveBack();
+    const begun: MachineRecord = {
+      id: this.id,
+      layers: before.layers,
+      boot: machine.boot,
+      previousBoot: before.boot,
+      phase: 'starting',
+      stopAsked: false,
+      startedAt: clock.now(),
+    };
+    try {
+      if (machine.init !== 'systemd')
+        throw new CannotStart(`init ${machine.init} is not supported by this driver`);
+      const options = overlayOptions(layout, this.paths, before.layers);
+      this.cgroups.prepare({
+        vcpus: machine.vcpus,
+        memoryBytes: machine.memoryBytes,
+        processes: processLimit,
+      });
+      this.#host.watchEnd(this.id, this.cgroups.eventsPath);
+      mkdirSync(this.paths.run, { recursive: true, mode: 0o700 });
+      const [terminal] = await Promise.all([
+        openConsole(this.paths.console, this.cgroups.consoleProcs),
+        mountDisk(this.paths, options),
+      ]);
+      try {
+        const configuration = ociConfiguration({
+          machine,
+          rootfs: this.paths.rootfs,
+          cgroupPath: this.cgroups.ociPath,
+          processes: processLimit,
+          terminal: terminal.path,
+          endMarker: this.paths.endMarker,
+        });
+        writeFileSync(`${this.paths.run}/config.json`, JSON.stringify(configuration));
+        writeFileSync(this.paths.endMarker, '', { mode: 0o600 });
+        writeRecord(this.paths, begun);
+        await this.#host.runc.run(this.id, {
+          bundle: this.paths.run,
+          pidFile: this.#pidFile,
+          log: this.paths.runcLog,
+          procs: this.cgroups.launcherProcs,
+          stdio: terminal.file,
+        });
+      } finally {
+        terminal.close();
+      }
+    } catch (error) {
+      return this.#failStart(begun, error as Error);
+    }
+    return this.#recordStarted(begun, Number(readFileSync(this.#pidFile, 'utf8')));
+  }
+
+  get #pidFile(): string {
+    return `${this.paths.run}/init.pid`;
+  }
+
+  async #failStart(begun: MachineRecord, error: Error): Promise<MachineRecord> {
+    await this.#giveBack();
+    return writeRecord(this.paths, {
+      ...begun,
+      phase: 'ended',
+      end: { how: 'failed', at: this.#host.clock.now(), detail: error.message },
+    });
+  }
+
+  #recordStarted(begun: MachineRecord, pid: number): MachineRecord {
+    const facts = readProcess(pid);
+    // An init that is gone already has started none the less: what is left is to finish its end.
+    const init = { pid, startTicks: facts?.startTicks ?? 'gone' };
+    return writeRecord(this.paths, { ...begun, phase: 'started', init });
+  }
+
+  /** After a crash in the middle of a start: how far did it get? Throws while what was started then is still at it. */
+  async #finishStart(begun: MachineRecord): Promise<MachineRecord> {
+    const { runc } = this.#host;
+    const state = await runc.state(this.id).catch((error: Error) => error);
+    if (state instanceof Error) {
+      if (this.cgroups.populated())
+        throw new Error(`machine ${this.id} is still being started`, { cause: state });
+      return this.#failStart(begun, state);
+    }
+    if (state?.status === 'running' || state?.status === 'paused')
+      return this.#recordStarted(begun, state.pid);
+    if (state?.status === 'stopped') return this.#recordStarted(begun, 0);
+    if (this.cgroups.populated()) {
+      // The runc of that time is at work, or was killed between making the container and starting its init.
+      if (state?.status === 'created') await runc.start(this.id).catch(() => undefined);
+      throw new Error(`machine ${this.id} is still being started`);
+    }
+    // Its init never ran, so this boot has not begun.
+    await this.#giveBack();
+    const { startedAt: _, ...rest } = begun;
+    return writeRecord(this.paths, {
+      ...rest,
+      boot: begun.boot - 1,
+      phase: begun.boot > 1 ? 'ended' : 'none',
+    });
+  }
+
+  async #finishEnd(record: MachineRecord): Promise<MachineRecord> {
+    // Init is gone, and the kernel takes every process of its namespace along; what holds out is helped.
+    if (!(await this.cgroups.emptied(1_000))) this.cgroups.kill();
+    const end = { ...this.#howEnded(record), at: this.#host.clock.now() };
+    await this.#giveBack();
+    return writeRecord(this.paths, { ...record, phase: 'ended', end });
+  }
+
+  #howEnded(record: MachineRecord): { how: MachineEnd; detail: string } {
+    // Written by the guest, so nothing but the words expected is taken from it.
+    const size = statSync(this.paths.endMarker, { throwIfNoEntry: false })?.size ?? 0;
+    const word = size > 0 && size < 64 ? readFileSync(this.paths.endMarker, 'utf8').trim() : '';
+    if (record.stopAsked) {
+      const detail = word ? 'shut down on request' : 'was asked to shut down and had to be killed';
+      return { how: 'poweroff', detail };
+    }
+    if (word === 'reboot' || word === 'kexec') return { how: 'reboot', detail: 'the guest rebooted' };
+    if (word === 'poweroff' || word === 'halt') return { how: 'poweroff', detail: `the guest did a ${word}` };
+    return { how: 'killed', detail: 'init ended without a shutdown' };
+  }
+
+  /** Shuts the machine down in order, and kills it when that takes longer than `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<MachineRecord> {
+    const record = writeRecord(this.paths, { ...this.record(), stopAsked: true });
+    if (timeoutMs > 0 && this.isRunning(record)) {
+      await this.cgroups.freeze(false);
+      process.kill(record.init!.pid, SIGRTMIN_PLUS_4);
+      await this.cgroups.emptied(timeoutMs);
+    }
+    this.cgroups.kill();
+    if (!(await this.cgroups.emptied(10_000))) throw new Error(`machine ${this.id} does not die`);
+    return this.settle();
+  }
+
+  /** Gives back everything on the host that a boot holds; the disk, the record and the console's log stay. */
+  async #giveBack(): Promise<void> {
+    await this.#host.runc.delete(this.id);
+    await this.cgroups.remove();
+    await unmountDisk(this.paths);
+    await removeTree(this.paths.run);
+  }
+
+  /** Kills it and gives back what its boot holds; with `keepDisk` it can be started again. */
+  async remove(options: { keepDisk: boolean }): Promise<void> {
+    this.cgroups.kill();
+    await this.cgroups.emptied(10_000);
+    if (options.keepDisk && readOptional(this.paths.record) !== undefined) await this.settle();
+    await this.#giveBack();
+    if (!options.keepDisk) await removeTree(this.paths.state);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The OCI configuration with which systemd boots as in a virtual machine: its own process, mount, network and cgroup
+ * namespaces, root with the capabilities that administering one's own machine takes, and none that reach the host's
+ * kernel settings, clock, modules or devices. The kernel is shared: this is no boundary against a hostile tenant.
+ */
+import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
+import { machineDevices } from './cgroups.ts';
+import { mayGive, openFilesLimit } from './process.ts';
+
+/** What a machine's root may do, with the kernel's numbers: <linux/capability.h>. */
+const capabilityNumbers: Readonly<Record<string, number>> = {
+  CAP_CHOWN: 0,
+  CAP_DAC_OVERRIDE: 1,
+  CAP_DAC_READ_SEARCH: 2,
+  CAP_FOWNER: 3,
+  CAP_FSETID: 4,
+  CAP_KILL: 5,
+  CAP_SETGID: 6,
+  CAP_SETUID: 7,
+  CAP_SETPCAP: 8,
+  CAP_LINUX_IMMUTABLE: 9,
+  CAP_NET_BIND_SERVICE: 10,
+  CAP_NET_BROADCAST: 11,
+  CAP_NET_ADMIN: 12,
+  CAP_NET_RAW: 13,
+  CAP_IPC_LOCK: 14,
+  CAP_IPC_OWNER: 15,
+  CAP_SYS_CHROOT: 18,
+  CAP_SYS_PTRACE: 19,
+  CAP_SYS_ADMIN: 21,
+  CAP_SYS_BOOT: 22,
+  CAP_SYS_NICE: 23,
+  CAP_SYS_RESOURCE: 24,
+  CAP_SYS_TTY_CONFIG: 26,
+  CAP_MKNOD: 27,
+  CAP_LEASE: 28,
+  CAP_AUDIT_WRITE: 29,
+  CAP_SETFCAP: 31,
+};
+
+const mounts = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=64k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+  { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'nodev', 'mode=1777'] },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+  {
+    destination: '/sys/fs/cgroup',
+    type: 'cgroup2',
+    source: 'cgroup2',
+    options: ['nosuid', 'noexec', 'nodev', 'relatime', 'rw'],
+  },
+  {
+    destination: '/run',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'mode=755', 'size=20%'],
+  },
+  {
+    destination: '/run/lock',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'noexec', 'size=5m'],
+  },
+  {
+    destination: '/tmp',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'mode=1777', 'size=50%'],
+  },
+];
+
+/** What runc is told of one boot of one machine. */
+export interface BootSettings {
+  readonly machine: MachineSpec;
+  readonly rootfs: string;
+  readonly cgroupPath: string;
+  readonly processes: number;
+  /** The host's terminal that is the machine's console, `/dev/pts/<n>`. */
+  readonly terminal: string;
+  /** The host's file behind `/dev/holdfast-end` in the guest. */
+  readonly endMarker: string;
+}
+
+export function ociConfiguration(boot: BootSettings): object {
+  const { machine } = boot;
+  const capabilities = Object.keys(capabilityNumbers).filter((name) => mayGive(capabilityNumbers[name]!));
+  const bind = (destination: string, source: string) => ({
+    destination,
+    type: 'bind',
+    source,
+    options: ['bind', 'rw'],
+  });
+  // The end marker is in /dev because systemd leaves mounts there alone when it shuts down.
+  return {
+    ociVersion: '1.0.2',
+    hostname: machine.hostname,
+    root: { path: boot.rootfs, readonly: false },
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0 },
+      cwd: '/',
+      noNewPrivileges: false,
+      args: ['/sbin/init'],
+      env: [
+        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        'container=holdfast',
+        'TERM=vt220',
+      ],
+      capabilities: {
+        bounding: capabilities,
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: [],
+        ambient: [],
+      },
+      rlimits: [{ type: 'RLIMIT_NOFILE', hard: openFilesLimit(524_288), soft: 1_024 }],
+    },
+    mounts: [...mounts, bind('/dev/console', boot.terminal), bind('/dev/holdfast-end', boot.endMarker)],
+    linux: {
+      cgroupsPath: boot.cgroupPath,
+      resources: {
+        memory: { limit: machine.memoryBytes },
+        cpu: { quota: Math.round(machine.vcpus * 100_000), period: 100_000 },
+        pids: { limit: boot.processes },
+        devices: [
+          { allow: false, access: 'rwm' },
+          ...machineDevices.map(([type, major, minor]) => ({
+            allow: true,
+            type,
+            major,
+            ...(minor === '*' ? {} : { minor }),
+            access: 'rwm',
+          })),
+        ],
+      },
+      namespaces: [
+        { type: 'pid' },
+        { type: 'ipc' },
+        { type: 'uts' },
+        { type: 'mount' },
+        { type: 'cgroup' },
+        { type: 'network', path: `/run/netns/${machine.namespace}` },
+      ],
+      maskedPaths: [
+        '/proc/kcore',
+        '/proc/keys',
+        '/proc/latency_stats',
+        '/proc/sched_debug',
+        '/proc/scsi',
+        '/proc/sysrq-trigger',
+        '/proc/timer_list',
+        '/sys/firmware',
+      ],
+      readonlyPaths: [
+        '/proc/bus',
+        '/proc/fs',
+        '/proc/irq',
+        '/proc/sys/kernel',
+        '/proc/sys/fs',
+        '/proc/sys/vm',
+      ],
+    },
+  };
+}

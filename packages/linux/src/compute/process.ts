@@ -1,0 +1,34 @@
+/** What the kernel says about one process of this host. */
+import { readOptional } from './files.ts';
+
+export interface ProcessFacts {
+  /** `R`, `S`, `D`, `T` (stopped), `Z` (ended, nobody has asked how) …: proc_pid_stat(5). */
+  readonly state: string;
+  /** Clock ticks since the host's boot: with the id it names one process for good. */
+  readonly startTicks: string;
+}
+
+export function readProcess(pid: number): ProcessFacts | undefined {
+  const stat = readOptional(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  // The command's name is in parentheses and may hold anything, so fields are counted from its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', startTicks: fields[19] ?? '' };
+}
+
+export function isAlive(init: { readonly pid: number; readonly startTicks: string }): boolean {
+  const facts = readProcess(init.pid);
+  return facts !== undefined && facts.startTicks === init.startTicks && !'ZXx'.includes(facts.state);
+}
+
+/** How many files this process may let another open, at most `wanted`: a limit can be handed on, not raised. */
+export function openFilesLimit(wanted: number): number {
+  const [, , hard] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(readOptional('/proc/self/limits') ?? '') ?? [];
+  return hard === undefined || hard === 'unlimited' ? wanted : Math.min(wanted, Number(hard));
+}
+
+/** May this process give a capability to another? In a container of its own it may lack some. */
+export function mayGive(capability: number): boolean {
+  const bounding = /^CapBnd:\s+([0-9a-f]+)$/m.exec(readOptional('/proc/self/status') ?? '')?.[1] ?? '0';
+  return ((BigInt(`0x${bounding}`) >> BigInt(capability)) & 1n) === 1n;
+}

@@ -1,0 +1,95 @@
+/**
+ * What the compute driver finds around it in a region, made by hand for its own tests: a network namespace for each
+ * machine and a metadata service inside it.
+ */
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { runCommand } from '../../packages/linux/src/compute/command.ts';
+import { endpointNamespace, type HostLayout } from '../../packages/linux/src/layout.ts';
+
+const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+const setns = koffi.load(null).func('int setns(int fd, int kind)') as (file: number, kind: number) => number;
+const CLONE_NEWNET = 0x40000000;
+
+export interface Metadata {
+  readonly userData?: string | Buffer;
+  readonly publicKey?: string;
+  /** What the instance sends to `http://169.254.169.254/test/…`, with the time it came. */
+  readonly onReport?: (path: string) => void;
+}
+
+/** Makes `listen` in another namespace: a socket stays in the namespace in which it was made. */
+function inNamespace(namespace: string, act: () => void): void {
+  const own = openSync('/proc/self/ns/net', 'r');
+  const other = openSync(`/run/netns/${namespace}`, 'r');
+  try {
+    if (setns(other, CLONE_NEWNET) !== 0) throw new Error(`cannot enter ${namespace}`);
+    act();
+  } finally {
+    setns(own, CLONE_NEWNET);
+    closeSync(own);
+    closeSync(other);
+  }
+}
+
+function answer(id: string, metadata: Metadata, request: IncomingMessage, response: ServerResponse): void {
+  const path = request.url ?? '';
+  const reply = (status: number, body: string | Buffer = ''): void =>
+    void response.writeHead(status).end(body);
+  if (path.startsWith('/test/')) {
+    metadata.onReport?.(path.slice('/test/'.length));
+    return reply(200);
+  }
+  if (request.method === 'PUT' && path === '/latest/api/token') return reply(200, 'a-token');
+  if (request.headers['x-aws-ec2-metadata-token'] !== 'a-token') return reply(401);
+  if (path === '/latest/meta-data/instance-id') return reply(200, id);
+  if (path === '/latest/user-data' && metadata.userData) return reply(200, metadata.userData);
+  if (path === '/latest/meta-data/public-keys/0/openssh-key' && metadata.publicKey) {
+    return reply(200, metadata.publicKey);
+  }
+  return reply(404);
+}
+
+export interface ComputeHost {
+  readonly layout: HostLayout;
+  /** Makes a namespace for the machine, with a metadata service; returns its name. */
+  makeNamespace(id: string, metadata?: Metadata): Promise<string>;
+  /** Removes all namespaces of this prefix, also those that a test killed earlier has left. */
+  removeNamespaces(): Promise<void>;
+}
+
+export function computeHost(layout: HostLayout): ComputeHost {
+  const servers = new Map<string, Server>();
+  return {
+    layout,
+
+    async makeNamespace(id, metadata = {}) {
+      const namespace = endpointNamespace(layout, id);
+      if (!existsSync(`/run/netns/${namespace}`)) {
+        await runCommand(['ip', 'netns', 'add', namespace]);
+        await runCommand(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
+        await runCommand(['ip', '-n', namespace, 'address', 'add', '169.254.169.254/32', 'dev', 'lo']);
+      }
+      servers.get(id)?.close();
+      servers.get(id)?.closeAllConnections();
+      const server = createServer((request, response) => answer(id, metadata, request, response));
+      servers.set(id, server);
+      // Without a host name to look up, Node makes the socket before listen returns.
+      inNamespace(namespace, () => server.listen(80));
+      return namespace;
+    },
+
+    async removeNamespaces() {
+      for (const server of servers.values()) {
+        server.close();
+        server.closeAllConnections();
+      }
+      servers.clear();
+      if (!existsSync('/run/netns')) return;
+      for (const name of readdirSync('/run/netns')) {
+        if (name.startsWith(`${layout.prefix}-`)) await runCommand(['ip', 'netns', 'delete', name]);
+      }
+    },
+  };
+}
