@@ -33,22 +33,25 @@ function inNamespace(namespace: string, act: () => void): void {
   }
 }
 
-function answer(id: string, metadata: Metadata, request: IncomingMessage, response: ServerResponse): void {
+/** What the metadata service answers; a string is a 200. */
+function answerTo(id: string, metadata: Metadata, request: IncomingMessage): string | Buffer | number {
   const path = request.url ?? '';
-  const reply = (status: number, body: string | Buffer = ''): void =>
-    void response.writeHead(status).end(body);
   if (path.startsWith('/test/')) {
     metadata.onReport?.(path.slice('/test/'.length));
-    return reply(200);
+    return '';
   }
-  if (request.method === 'PUT' && path === '/latest/api/token') return reply(200, 'a-token');
-  if (request.headers['x-aws-ec2-metadata-token'] !== 'a-token') return reply(401);
-  if (path === '/latest/meta-data/instance-id') return reply(200, id);
-  if (path === '/latest/user-data' && metadata.userData) return reply(200, metadata.userData);
-  if (path === '/latest/meta-data/public-keys/0/openssh-key' && metadata.publicKey) {
-    return reply(200, metadata.publicKey);
-  }
-  return reply(404);
+  if (request.method === 'PUT' && path === '/latest/api/token') return 'a-token';
+  if (request.headers['x-aws-ec2-metadata-token'] !== 'a-token') return 401;
+  if (path === '/latest/meta-data/instance-id') return id;
+  if (path === '/latest/user-data') return metadata.userData ?? 404;
+  if (path === '/latest/meta-data/public-keys/0/openssh-key') return metadata.publicKey ?? 404;
+  return 404;
+}
+
+function answer(id: string, metadata: Metadata, request: IncomingMessage, response: ServerResponse): void {
+  const said = answerTo(id, metadata, request);
+  if (typeof said === 'number') response.writeHead(said).end();
+  else response.writeHead(200).end(said);
 }
 
 export interface ComputeHost {

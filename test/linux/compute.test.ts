@@ -1,0 +1,74 @@
+/** Machines that really run on this host. Needs root, and the base image (built by the first test that needs it). */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe } from 'node:test';
+import {
+  buildBaseImage,
+  linuxCompute,
+  missingForCompute,
+  removeAll,
+} from '../../packages/linux/src/compute/index.ts';
+import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
+import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { type ComputeUnderTest, computeContract } from '../../packages/region/test/contracts/compute.ts';
+import { computeHost } from './compute-host.ts';
+
+const missing = missingForCompute();
+const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
+const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hfc-'));
+const layout = hostLayout({ prefix: 'hfc', stateDirectory });
+const host = computeHost(layout);
+
+async function clear(): Promise<void> {
+  await removeAll(layout, { keepState: false });
+  await host.removeNamespaces();
+}
+
+async function make(): Promise<ComputeUnderTest> {
+  await clear();
+  let driver = linuxCompute(layout);
+  const say = async (id: string, command: string): Promise<void> => {
+    // The command may end with the machine it ends, so its exit code says nothing.
+    await driver.exec(id, ['/bin/sh', '-c', command], { stdio: 'ignore' });
+  };
+  return {
+    driver,
+    makeNamespace: (id) => host.makeNamespace(id),
+    async end(id, how) {
+      const status = await driver.status(id);
+      if (how === 'killed') process.kill(status!.initPid!, 'SIGKILL');
+      else await say(id, `systemctl is-system-running --wait; systemctl --no-block ${how}`);
+    },
+    async hang(id, hung) {
+      process.kill((await driver.status(id))!.initPid!, hung ? 'SIGSTOP' : 'SIGCONT');
+      // A signal is delivered in its own time.
+      const until = performance.now() + 5_000;
+      while ((await driver.responds(id)) === hung)
+        assert.ok(performance.now() < until, 'the signal took no effect');
+    },
+    async reopen() {
+      driver.close();
+      driver = linuxCompute(layout);
+      return driver;
+    },
+    async dispose() {
+      driver.close();
+      await clear();
+    },
+  };
+}
+
+describe('compute on this machine', { skip }, () => {
+  before(async () => {
+    await buildBaseImage(layout);
+  });
+  after(async () => {
+    await clear();
+    restoreSysctls(layout);
+    rmSync(stateDirectory, { recursive: true, force: true });
+  });
+
+  computeContract('linux', make);
+});
