@@ -1,6 +1,6 @@
 /** The edge's process, in network namespaces that stand for two VPCs with the same addresses. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { InstanceMetadata, PublishedRecord } from '@holdfast/region/drivers/edge.ts';
 import * as dns from 'dns-packet';
 import {
@@ -18,7 +19,7 @@ import {
   startEdge,
   stopEdge,
   superviseEdge,
-  VpcListeners,
+  vpcListeners,
 } from '../../packages/linux/src/edge/index.ts';
 import { bindUdp, connectTcp, listenTcp } from '../../packages/linux/src/host/namespace-sockets.ts';
 import { hostLayout, routerNamespace } from '../../packages/linux/src/layout.ts';
@@ -372,8 +373,10 @@ describe('the edge', { skip: why }, () => {
     try {
       const name = 'my-lb-1.us-west-2.elb.localhost';
       await put({ 'door/1': { kind: 'front-door', name, nodes: ['127.0.0.9'], ports: [18_080] } });
-      const answer = spawnSync('curl', ['-s', '--noproxy', '*', '-m', '2', `http://${name}:18080/`]);
-      assert.equal(answer.stdout.toString(), 'from the node');
+      const { stdout } = await promisify(execFile)('curl', [
+        ...['-s', '--noproxy', '*', '-m', '2', `http://${name}:18080/`],
+      ]);
+      assert.equal(stdout, 'from the node');
       assert.equal(
         readFileSync(hostsFile, 'utf8'),
         `${HOSTS_BEFORE}\n# holdfast hfe begin\n127.0.0.9 ${name}\n# holdfast hfe end`,
@@ -411,17 +414,24 @@ describe('the edge', { skip: why }, () => {
   });
 
   test('is served in every VPC, whoever it is: the region listens the same way', async () => {
-    const listeners = new VpcListeners(layout, '169.254.169.252', 4566, (_request, response, origin) =>
-      response.end(JSON.stringify(origin)),
-    );
+    const listeners = vpcListeners(layout, {
+      log: (message, cause) => assert.fail(`${message}: ${cause}`),
+      open(vpcId, namespace) {
+        const server = createServer((request, response) =>
+          response.end(`${vpcId} ${request.socket.remoteAddress}`),
+        );
+        server.listen({ fd: listenTcp(namespace, '169.254.169.252', 4566) });
+        return { close: () => server.close() };
+      },
+    });
     try {
-      listeners.sync(['vpc-1', 'vpc-none']);
+      listeners.sync(new Map(['vpc-1', 'vpc-none'].map((vpcId) => [vpcId, ''])));
       assert.deepEqual(listeners.serving(), ['vpc-1']);
       const connection = connectTcp(instanceOf('vpc-1'), '169.254.169.252', 4566);
       connection.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
       const answer = Buffer.concat((await connection.toArray()) as Buffer[]).toString();
-      assert.match(answer, /\{"vpcId":"vpc-1","address":"10\.0\.0\.5"\}/);
-      listeners.sync([]);
+      assert.match(answer, /vpc-1 10\.0\.0\.5/);
+      listeners.sync(new Map());
       assert.deepEqual(listeners.serving(), []);
     } finally {
       listeners.close();

@@ -23,7 +23,7 @@ import { type ImdsService, imdsServer } from './imds-server.ts';
 import { imdsTokens, tokenKey } from './imds-tokens.ts';
 import { publishedState, type VpcRecord } from './published-state.ts';
 import { type Reachability, type ReachabilityTarget, reachability } from './reachability.ts';
-import { type OpenServers, routerListeners } from './router-listeners.ts';
+import { type OpenServers, vpcListeners } from './vpc-listeners.ts';
 
 export interface EdgeOptions {
   /** The hosts file that gets the region's block; false: none does. */
@@ -138,7 +138,7 @@ export function edgeService(layout: HostLayout, options: EdgeOptions, log: EdgeL
     tokens: imdsTokens(tokenKey(files.tokenKey)),
     setHopLimit,
   };
-  const listeners = routerListeners(layout, {
+  const listeners = vpcListeners(layout, {
     open: (vpcId, namespace) => serveVpc(namespace, state.vpc(vpcId)!, answering, imds, log),
     log,
   });

@@ -11,4 +11,4 @@ export {
   superviseEdge,
 } from './edge-process.ts';
 export type { EdgeOptions } from './edge-service.ts';
-export { type VpcHandler, VpcListeners, type VpcOrigin } from './vpc-listeners.ts';
+export { type OpenServers, type VpcListeners, vpcListeners } from './vpc-listeners.ts';
