@@ -29,6 +29,7 @@ else {
         const { status, target } = await ask(address, 80, path);
         return { status, ...(target === undefined ? {} : { target }) };
       },
+      now: () => performance.now(),
       advance: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
       async kill(id) {
         const pid = Number(
