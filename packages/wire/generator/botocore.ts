@@ -28,12 +28,15 @@ export interface BotocoreModel {
   shapes: Record<string, BotocoreShape>;
 }
 
-/** Botocore's data folder: of HOLDFAST_BOTOCORE (the package's folder) or of the Python on the path. */
-export function findBotocoreData(): string | undefined {
+/** Botocore's package folder: HOLDFAST_BOTOCORE's, or that of the Python on the path. */
+export function findBotocore(): string | undefined {
   const folder = process.env.HOLDFAST_BOTOCORE ?? askPython();
-  if (folder === undefined) return undefined;
-  const data = join(folder, 'data');
-  return existsSync(data) ? data : undefined;
+  return folder !== undefined && existsSync(join(folder, 'data')) ? folder : undefined;
+}
+
+export function botocoreVersion(folder: string): string {
+  const text = readFileSync(join(folder, '__init__.py'), 'utf8');
+  return /^__version__ = ['"](.+)['"]/m.exec(text)?.[1] ?? 'unknown';
 }
 
 export const BOTOCORE_MISSING =
@@ -51,8 +54,8 @@ function askPython(): string | undefined {
   }
 }
 
-export function readBotocoreModel(dataFolder: string, service: string): BotocoreModel {
-  const file = join(dataFolder, service, 'service-2.json');
+export function readBotocoreModel(folder: string, service: string): BotocoreModel {
+  const file = join(folder, 'data', service, 'service-2.json');
   const text = existsSync(file) ? readFileSync(file) : gunzipSync(readFileSync(`${file}.gz`));
   return JSON.parse(text.toString('utf8')) as BotocoreModel;
 }

@@ -12,8 +12,8 @@ import type { OperationModel, ServiceModel } from './model.ts';
 import { type Pair, parseForm } from './protocols/form.ts';
 import { type Problem, type Protocol, protocolNamed, type WireResponse } from './protocols/protocol.ts';
 import { readBody } from './read-body.ts';
-import { routeQuery } from './route.ts';
-import { readSignature, type SignedRequest, splitTarget } from './sigv4.ts';
+import { protocolOfScope, routeQuery } from './route.ts';
+import { readSignature, type SignatureReading, type SignedRequest, splitTarget } from './sigv4.ts';
 
 export interface Call {
   /** Holdfast's key of the service: ec2, sts, elbv2, autoscaling. */
@@ -111,21 +111,27 @@ class Exchange {
     const [path, queryString = ''] = splitTarget(target);
     const plain = this.plainRoute(path);
     if (plain !== undefined) return plain(this.request, this.response, this.origin);
-    const body = await readBody(this.request, this.options.maxBodyBytes ?? MAX_BODY_BYTES);
-    if (body === 'aborted') return;
-    if (body === 'too large') return this.refuseTooLarge();
-    const method = this.request.method ?? 'GET';
-    const signed = { method, target, headers: this.request.headersDistinct, body };
     try {
-      await this.answer(signed, path, queryString);
+      const query = parseForm(queryString);
+      const headers = this.request.headersDistinct;
+      const reading = readSignature(headers, query);
+      if ('signature' in reading) this.protocol = protocolOfScope(reading.signature.scope) ?? this.protocol;
+      const body = await readBody(this.request, this.options.maxBodyBytes ?? MAX_BODY_BYTES);
+      if (body === 'aborted') return;
+      if (body === 'too large') throw this.tooLarge();
+      const method = this.request.method ?? 'GET';
+      await this.answer({ method, target, headers, body }, path, query, reading);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  private async answer(signed: SignedRequest, path: string, queryString: string): Promise<void> {
-    const query = parseForm(queryString);
-    const reading = readSignature(signed.headers, query);
+  private async answer(
+    signed: SignedRequest,
+    path: string,
+    query: readonly Pair[],
+    reading: SignatureReading,
+  ): Promise<void> {
     const signature = 'signature' in reading ? reading.signature : undefined;
     const parameters = [...query, ...parseForm(formText(signed))].filter(([name]) => !isOfSignature(name));
     const action = parameterNamed(parameters, 'Action');
@@ -165,7 +171,7 @@ class Exchange {
 
   private authenticate(
     signed: SignedRequest,
-    reading: ReturnType<typeof readSignature>,
+    reading: SignatureReading,
     operation: OperationModel | undefined,
   ): Principal | undefined {
     if ('problem' in reading) {
@@ -210,11 +216,10 @@ class Exchange {
     return this.protocol.refuse(problem);
   }
 
-  private refuseTooLarge(): void {
+  private tooLarge(): ServiceError {
     this.response.setHeader('Connection', 'close');
     const limit = this.options.maxBodyBytes ?? MAX_BODY_BYTES;
-    const error = new WireError('RequestEntityTooLarge', `The request is larger than ${limit} bytes`, 413);
-    this.send(this.encodeError(error));
+    return new WireError('RequestEntityTooLarge', `The request is larger than ${limit} bytes`, 413);
   }
 
   /** The answer to whatever was thrown. Never throws itself. */

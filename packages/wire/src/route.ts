@@ -1,5 +1,6 @@
 import { loadModel, SERVICES, type ServiceModel } from './model.ts';
-import type { Problem } from './protocols/protocol.ts';
+import { type Problem, type Protocol, protocolNamed } from './protocols/protocol.ts';
+import type { Scope } from './sigv4.ts';
 
 export interface Query {
   readonly action: string;
@@ -36,4 +37,10 @@ export function routeQuery(
     model: loadModel(first.service),
     problem: query.action === '' ? { kind: 'no action' } : { kind: 'unknown version', ...query },
   };
+}
+
+/** The protocol that the caller of a scope reads, before it is known which of the scope's services is meant. */
+export function protocolOfScope(scope: Scope): Protocol | undefined {
+  const entry = SERVICES.find(({ signingName }) => signingName === scope.service);
+  return entry && protocolNamed(entry.protocol);
 }

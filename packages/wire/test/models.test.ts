@@ -4,15 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BOTOCORE_MISSING, findBotocoreData } from '../generator/botocore.ts';
-import { generate } from '../generator/generate.ts';
+import { BOTOCORE_MISSING, findBotocore } from '../generator/botocore.ts';
+import { generate, sourceVersions } from '../generator/generate.ts';
 import { loadModel, SERVICES } from '../src/model.ts';
 
 const committed = fileURLToPath(new URL('../models/', import.meta.url));
-const botocore = findBotocoreData();
+const botocore = findBotocore();
+
+/** Other versions of the sources make other models: then there is nothing to compare. */
+function reasonToSkip(): string | false {
+  if (botocore === undefined) return BOTOCORE_MISSING;
+  const made = readFileSync(join(committed, 'sources.json'), 'utf8');
+  const here = sourceVersions(botocore);
+  return (
+    JSON.stringify(JSON.parse(made)) !== JSON.stringify(here) &&
+    `the sources here are others: ${JSON.stringify(here)}`
+  );
+}
 
 test('the committed models are what the generator writes', {
-  skip: botocore === undefined && BOTOCORE_MISSING,
+  skip: reasonToSkip(),
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-models-'));
   try {

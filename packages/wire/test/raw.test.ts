@@ -56,8 +56,8 @@ const operations = {
   'ec2:DescribeInstances': () => ({ Reservations: [] }),
   'ec2:RunInstances': () => ({}),
   'ec2:CreateTags': () => undefined,
-  'ec2:DescribeVolumeStatus': () => ({}),
-  'ec2:DescribeCapacityBlockOfferings': () => ({}),
+  'ec2:DescribeInstanceTypes': () => ({}),
+  'ec2:DescribeNatGateways': () => ({}),
   'autoscaling:DescribeAutoScalingGroups': () => ({ AutoScalingGroups: [] }),
   'autoscaling:CreateAutoScalingGroup': () => undefined,
   'autoscaling:SetInstanceHealth': () => undefined,
@@ -308,6 +308,18 @@ const REFUSALS: Record<string, [sent: Sent, status: number, code: string, messag
     'InvalidParameterValue',
     "Invalid value 'huge' for InstanceType.",
   ],
+  'that describes an unknown instance type': [
+    call('ec2', `Action=DescribeInstanceTypes&${EC2}&InstanceType.1=t3.micro&InstanceType.2=huge`),
+    400,
+    'InvalidInstanceType',
+    'The following supplied instance types do not exist: [huge]',
+  ],
+  'with a number that is too small': [
+    call('ec2', `Action=DescribeNatGateways&${EC2}&MaxResults=1`),
+    400,
+    'InvalidParameterValue',
+    'Value ( 1 ) for parameter maxResults is invalid. Expecting a value greater than 5.',
+  ],
   'with an unknown query parameter': [
     call('autoscaling', `Action=DescribeAutoScalingGroups&${AUTOSCALING}&Colour=red`),
     400,
@@ -368,6 +380,7 @@ test('a body beyond the limit is refused, sent with its length or in chunks', as
   assert.equal(whole.status, 413);
   assert.equal(whole.code, 'RequestEntityTooLarge');
   assert.equal(whole.headers.connection, 'close');
+  assert.match(whole.body, /<Response><Errors><Error><Code>/);
   const chunked = await ask(region, { headers: { ...dummy('ec2'), 'transfer-encoding': 'chunked' }, body });
   assert.equal(chunked.status, 413);
   const lawful = await ask(

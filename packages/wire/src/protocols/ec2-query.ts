@@ -16,7 +16,7 @@ export const ec2Query: Protocol = {
     const tree = parameterTree(request.parameters);
     const { input, violations } = decodeQuery(tree, operation.input, STYLE);
     const [first] = violations;
-    if (first !== undefined) throw refusal(first);
+    if (first !== undefined) throw refusal(first, operation.name);
     return input;
   },
 
@@ -85,7 +85,7 @@ function refuse(problem: Problem): ServiceError {
 }
 
 /** EC2 names the first thing that is wrong, and nothing else. */
-function refusal(violation: Violation): WireError {
+function refusal(violation: Violation, operation: string): WireError {
   const name = violation.path.join('.');
   switch (violation.kind) {
     case 'unknown':
@@ -96,22 +96,28 @@ function refusal(violation: Violation): WireError {
     case 'type':
       return invalid(`Invalid value '${violation.value}' for ${name}. Expected: '${violation.expected}'.`);
     case 'constraint':
-      return constraintRefusal(violation, name);
+      return constraintRefusal(violation, name, operation);
   }
 }
 
-function constraintRefusal(violation: Violation & { kind: 'constraint' }, name: string): WireError {
+function constraintRefusal(
+  violation: Violation & { kind: 'constraint' },
+  name: string,
+  operation: string,
+): WireError {
   const { value, constraint, path } = violation;
   const last = path.at(-1) ?? name;
   const parameter = /^\d+$/.test(last) ? name : lowerFirst(last);
-  if (constraint.rule === 'enum') {
-    if (constraint.name === 'InstanceType') return invalid(`Invalid value '${value}' for InstanceType.`);
-    if (constraint.name === 'ResourceType') {
-      return invalid(`'${value}' is not a valid taggable resource type for this operation.`);
-    }
-    return invalid(`Value (${value}) for parameter ${parameter} is invalid.`);
+  if (constraint.rule === 'enum' && constraint.name === 'InstanceType') {
+    // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (InvalidInstanceType)
+    return operation === 'DescribeInstanceTypes'
+      ? new WireError('InvalidInstanceType', `The following supplied instance types do not exist: [${value}]`)
+      : invalid(`Invalid value '${value}' for InstanceType.`);
   }
-  if (constraint.rule === 'pattern' || constraint.of === 'length') {
+  if (constraint.rule === 'enum' && constraint.name === 'ResourceType') {
+    return invalid(`'${value}' is not a valid taggable resource type for this operation.`);
+  }
+  if (constraint.rule === 'enum' || constraint.rule === 'pattern' || constraint.of === 'length') {
     return invalid(`Value (${value}) for parameter ${parameter} is invalid.`);
   }
   // EC2's own wording, spaces and all, though the limit itself is allowed:
