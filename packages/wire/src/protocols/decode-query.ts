@@ -27,6 +27,9 @@ export function decodeQuery(
 
 type Path = readonly string[];
 
+/** Enough to tell a caller; the rest of a request that is nothing but faults is not kept. */
+const MAX_VIOLATIONS = 100;
+
 class QueryReader {
   readonly violations: Violation[] = [];
   private readonly style: QueryStyle;
@@ -46,7 +49,7 @@ class QueryReader {
         const value = this.value(child, member.shape, [...path, member.queryName], member);
         if (value !== undefined) input[member.name] = value;
       } else if (member.required) {
-        this.violations.push({ kind: 'missing', path: [...path, member.queryName] });
+        this.report({ kind: 'missing', path: [...path, member.queryName] });
       }
     }
     if (recognised < (node.children?.size ?? 0)) this.reportStrangers(node, shape, path);
@@ -80,7 +83,7 @@ class QueryReader {
       const value = this.value(child, shape.element, [...childPath, String(number)]);
       if (value !== undefined) list.push(value);
     }
-    this.violations.push(...checkSize(list, shape, path));
+    this.report(...checkSize(list, shape, path));
     return list;
   }
 
@@ -99,7 +102,7 @@ class QueryReader {
       const keyNode = child.children?.get(keyName);
       const valueNode = child.children?.get(valueName);
       if (keyNode === undefined || valueNode === undefined) {
-        this.violations.push({
+        this.report({
           kind: 'missing',
           path: [...entryPath, keyNode === undefined ? keyName : valueName],
         });
@@ -120,7 +123,7 @@ class QueryReader {
     between: string | undefined,
   ): [number: number, node: ParameterNode, path: Path][] | undefined {
     if (node.value !== undefined && node.value !== '') {
-      this.violations.push({ kind: 'not a list', path });
+      this.report({ kind: 'not a list', path });
       return undefined;
     }
     let holder: ParameterNode | undefined = node;
@@ -149,14 +152,20 @@ class QueryReader {
     if (node.value === undefined) return undefined;
     const checked = checkText(node.value, shape, path, this.style.booleans);
     if ('violation' in checked) {
-      this.violations.push(checked.violation);
+      this.report(checked.violation);
       return undefined;
     }
-    this.violations.push(...checkValue(checked.value, node.value, shape, path));
+    this.report(...checkValue(checked.value, node.value, shape, path));
     return checked.value;
   }
 
+  private report(...violations: Violation[]): void {
+    for (const violation of violations) {
+      if (this.violations.length < MAX_VIOLATIONS) this.violations.push(violation);
+    }
+  }
+
   private unknown(path: Path): void {
-    this.violations.push({ kind: 'unknown', path });
+    this.report({ kind: 'unknown', path });
   }
 }
