@@ -4,13 +4,13 @@ import {
   buildBaseImage,
   listBaseImages,
   missingForCompute,
-  removeAllMachines,
+  removeAll as removeAllMachines,
 } from '@holdfast/linux/compute/index.ts';
 import { missingForEdge, removeHostsBlock, stopEdge } from '@holdfast/linux/edge/index.ts';
 import { restoreSysctls } from '@holdfast/linux/host/sysctl.ts';
 import type { HostLayout } from '@holdfast/linux/layout.ts';
 import { missingForLoadBalancer, removeAllLoadBalancers } from '@holdfast/linux/loadbalancer/index.ts';
-import { missingForNetwork, removeAllNetworks } from '@holdfast/linux/network/index.ts';
+import { missingForNetwork, removeAll as removeAllNetworks } from '@holdfast/linux/network/index.ts';
 import { Refusal } from './command.ts';
 import { step } from './progress.ts';
 
@@ -113,7 +113,7 @@ export async function prepareMachine(layout: HostLayout): Promise<void> {
 export async function removeFromMachine(layout: HostLayout, keepState: boolean): Promise<void> {
   await stopEdge(layout);
   await removeAllLoadBalancers(layout);
-  await removeAllMachines(layout, { keepDisks: keepState });
+  await removeAllMachines(layout, { keepState });
   await removeAllNetworks(layout);
   await removeHostsBlock(layout);
   restoreSysctls(layout);

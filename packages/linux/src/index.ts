@@ -47,8 +47,12 @@ export function linuxDrivers(layout: HostLayout, log: Log): LinuxDrivers {
     apply: (topology, generation) => networks.apply(onThisMachine(layout, topology), generation),
   };
   const loadBalancer: LoadBalancerDriver = {
-    ...nodes,
     ensure: (node) => nodes.ensure({ ...node, namespace: endpointNamespace(layout, node.namespace) }),
+    remove: (id) => nodes.remove(id),
+    list: () => nodes.list(),
+    observe: (id) => nodes.observe(id),
+    counters: (id) => nodes.counters(id),
+    watch: (changed) => nodes.watch(changed),
   };
 
   return {
