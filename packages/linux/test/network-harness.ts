@@ -1,0 +1,216 @@
+/** What the tests of the network need: listeners and callers in namespaces, and somebody out in the internet. */
+import { createSocket } from 'node:dgram';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
+import { addAddress, addVeth, listLinks, replaceRoute, setLinkUp } from '../src/host/links.ts';
+import { bindPing, bindUdp, connectTcp, listenTcp } from '../src/host/namespace-sockets.ts';
+import { listNamespaces, makeNamespace, namespaceExists, setSysctlsIn } from '../src/host/namespaces.ts';
+import { withNetlink } from '../src/host/netlink.ts';
+import { endpointNamespace, type HostLayout, internetNamespace } from '../src/layout.ts';
+import {
+  type LinuxNetwork,
+  type LinuxNetworkOptions,
+  linuxNetwork,
+  removeAll,
+} from '../src/network/index.ts';
+import { addressAt } from '../src/network/ipv4.ts';
+
+/** A packet inside one machine takes microseconds; what has not come after this long does not come. */
+const WAIT_MS = 500;
+
+/**
+ * Resolves with false after the wait, but not before the event loop has looked for what has arrived meanwhile: on a
+ * busy machine a timer can be noticed before an answer that was there first.
+ */
+function deadline(give: (value: false) => void): NodeJS.Timeout {
+  return setTimeout(() => setImmediate(() => setImmediate(() => give(false))), WAIT_MS);
+}
+
+/** Does a TCP connection come about? Says which of its ends the other side sees when `told` is asked for. */
+export function tcpReaches(namespace: string, address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectTcp(namespace, address, port);
+    const finish = (reached: boolean): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(reached);
+    };
+    const timer = deadline(finish);
+    socket.on('connect', () => finish(true)).on('error', () => finish(false));
+  });
+}
+
+/** What whoever listens there says first: our listeners say whom they see. */
+export function tcpReads(namespace: string, address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connectTcp(namespace, address, port);
+    const finish = (said: string | undefined): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(said);
+    };
+    const timer = deadline(() => finish(undefined));
+    socket.on('data', (data) => finish(String(data))).on('error', () => finish(undefined));
+  });
+}
+
+function datagramReaches(fd: number, message: Buffer, address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const finish = (reached: boolean): void => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(reached);
+    };
+    const timer = deadline(finish);
+    socket.on('message', (answer) => finish(answer[0] !== 3)).on('error', () => undefined);
+    socket.bind({ fd }, () => socket.send(message, port, address, () => undefined));
+  });
+}
+
+export const udpReaches = (namespace: string, address: string, port: number): Promise<boolean> =>
+  datagramReaches(bindUdp(namespace, '0.0.0.0', 0), Buffer.from('?'), address, port);
+
+export function pingReaches(namespace: string, address: string): Promise<boolean> {
+  setSysctlsIn(namespace, { 'net.ipv4.ping_group_range': '0 2147483647' });
+  return datagramReaches(bindPing(namespace), Buffer.from([8, 0, 0, 0, 0, 0, 0, 1]), address, 1);
+}
+
+/** Listeners that answer each caller with the caller's address. */
+export class Listeners {
+  readonly #open = new Map<string, () => void>();
+
+  tcp(namespace: string, port: number, address = '0.0.0.0'): void {
+    this.#once(`${namespace} ${address} tcp ${port}`, () => {
+      const server: Server = createServer((socket: Socket) => {
+        socket.on('error', () => undefined);
+        socket.end(String(socket.remoteAddress));
+      });
+      server.listen({ fd: listenTcp(namespace, address, port) });
+      return () => void server.close();
+    });
+  }
+
+  udp(namespace: string, port: number): void {
+    this.#once(`${namespace} udp ${port}`, () => {
+      const socket = createSocket('udp4');
+      socket.on('message', (message, { address, port }) =>
+        socket.send(message, port, address, () => undefined),
+      );
+      socket.bind({ fd: bindUdp(namespace, '0.0.0.0', port) });
+      return () => void socket.close();
+    });
+  }
+
+  #once(key: string, open: () => () => void): void {
+    if (!this.#open.has(key)) this.#open.set(key, open());
+  }
+
+  /** A namespace that is gone takes its listeners' reach along, not their sockets. */
+  close(): void {
+    for (const close of this.#open.values()) close();
+    this.#open.clear();
+  }
+}
+
+/** Somebody in the internet: a namespace on a link of its own, with an address out of the region's public range. */
+export function makeOutside(layout: HostLayout): { namespace: string; address: string } {
+  const namespace = `${layout.prefix}-outside`;
+  const address = addressAt(layout.publicCidr, -20);
+  makeNamespace(namespace);
+  withNetlink(internetNamespace(layout), (internet) => {
+    if (!listLinks(internet).has('outside')) addVeth(internet, 'outside', { name: 'eth0', namespace });
+    const { index } = listLinks(internet).get('outside')!;
+    setLinkUp(internet, index);
+    withNetlink(namespace, (end) => {
+      const linkIndex = listLinks(end).get('eth0')!.index;
+      setLinkUp(end, linkIndex);
+      addAddress(end, { linkIndex, address, prefix: 32 });
+      replaceRoute(end, { destination: '0.0.0.0/0', type: 'unicast', gateway: '169.254.255.9', linkIndex });
+    });
+    addAddress(internet, { linkIndex: index, address: '169.254.255.9', prefix: 32 });
+    replaceRoute(internet, {
+      destination: `${address}/32`,
+      type: 'unicast',
+      gateway: address,
+      linkIndex: index,
+    });
+  });
+  return { namespace, address };
+}
+
+/** A started driver with an outside, for one story. */
+export async function openNetwork(layout: HostLayout, options: LinuxNetworkOptions = {}) {
+  removeAll(layout);
+  const listeners = new Listeners();
+  const topologies = new Map<string, VpcTopology>();
+  let real = linuxNetwork(layout, options);
+  await real.start();
+  const outside = makeOutside(layout);
+  listeners.tcp(outside.namespace, 7);
+
+  /** Notes what was applied, so that it is known who should listen where. */
+  const noted = (driver: LinuxNetwork): NetworkDriver => ({
+    ...driver,
+    async apply(topology, generation) {
+      await driver.apply(topology, generation);
+      topologies.set(topology.vpcId, topology);
+    },
+  });
+
+  const endsOf = (vpcs: Iterable<VpcTopology>) => [...vpcs].flatMap((vpc) => vpc.interfaces);
+  const namespaceOf = (interfaceId: string): string => {
+    const found = endsOf(topologies.values()).find((one) => one.interfaceId === interfaceId);
+    return found?.attachment?.namespace ?? endpointNamespace(layout, interfaceId);
+  };
+  /** Every instance with this address, private or public, in any VPC: a wrong one must have the chance to answer. */
+  const namespacesAt = (address: string): string[] => [
+    ...endsOf(topologies.values())
+      .filter((one) => one.addresses.some((each) => each.private === address || each.public === address))
+      .flatMap((one) => one.attachment?.namespace ?? []),
+    ...listNamespaces(`${layout.prefix}-nat-`),
+  ];
+
+  return {
+    driver: noted(real),
+    layout,
+    outside,
+    listeners,
+    outsideAddress: outside.address,
+    publicAddress: (n: number) => addressAt(layout.publicCidr, n),
+    namespace: (id: string) => endpointNamespace(layout, id),
+    async reaches({
+      from,
+      to,
+      protocol,
+      port = 0,
+    }: {
+      from: string;
+      to: string;
+      protocol: number;
+      port?: number;
+    }) {
+      const source = from === 'outside' ? outside.namespace : namespaceOf(from);
+      if (!namespaceExists(source)) return false;
+      for (const namespace of namespacesAt(to).filter(namespaceExists)) {
+        if (protocol === 6) listeners.tcp(namespace, port);
+        if (protocol === 17) listeners.udp(namespace, port);
+      }
+      if (protocol === 6) return tcpReaches(source, to, port);
+      if (protocol === 17) return udpReaches(source, to, port);
+      return pingReaches(source, to);
+    },
+    publicAddressSeen: (interfaceId: string) => tcpReads(namespaceOf(interfaceId), outside.address, 7),
+    async reopen() {
+      real.close();
+      real = linuxNetwork(layout, options);
+      await real.start();
+      return noted(real);
+    },
+    async close() {
+      listeners.close();
+      real.close();
+      removeAll(layout);
+    },
+  };
+}
