@@ -123,6 +123,9 @@ function withCredential(
       `Credential should be scoped with a valid terminator: 'aws4_request', not '${terminator}'.`,
     );
   }
+  if (!/^[a-z0-9-]{1,64}$/i.test(region)) {
+    return incomplete(`Credential should be scoped to a valid region, not '${region}'.`);
+  }
   if (!rest.time.startsWith(date!)) {
     return incomplete(`Date in Credential scope does not match the request's date: ${credential}`);
   }
