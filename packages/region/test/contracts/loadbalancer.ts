@@ -140,6 +140,10 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       return tally;
     }
 
+    async function takeDown(target: TargetSpec): Promise<void> {
+      for (const path of ['/health', '/alive', undefined]) await harness.behave(target, 'down', path);
+    }
+
     const [one, two] = [() => harness.target(1), () => harness.target(2)];
 
     story('healthy targets take turns', async (id) => {
@@ -204,7 +208,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
     story('why a target is unhealthy: code, silence, refusal', async (id) => {
       await harness.behave(one(), { status: 500 }, '/health');
       await harness.behave(two(), 'silent', '/health');
-      await harness.behave(harness.target(3), 'down');
+      await takeDown(harness.target(3));
       await ensure(id, [group([one(), two(), harness.target(3)])]);
       for (const number of [1, 2, 3]) await becomes(id, harness.target(number), 'unhealthy');
       await eventually('all reasons are known', async () => {
@@ -246,8 +250,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       await ensure(id, [group([one()], { intervalMs: 60_000 })]);
       await becomes(id, one(), 'healthy');
       assert.deepEqual(await harness.request(id, '/slow'), { status: 504 });
-      await harness.behave(one(), 'down');
-      for (const path of ['/health', '/alive']) await harness.behave(one(), 'down', path);
+      await takeDown(one());
       assert.deepEqual(await harness.request(id), { status: 502 });
     });
 
@@ -312,7 +315,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       await becomes(id, one(), 'healthy');
       await answers(id, 3);
       await answers(id, 2, '/missing');
-      await harness.behave(one(), 'down');
+      await takeDown(one());
       await harness.request(id);
       const { requests, responses } = await harness.driver.counters(id);
       assert.equal(requests, 6);
