@@ -39,7 +39,7 @@ async function make(): Promise<ComputeUnderTest> {
     async end(id, how) {
       const status = await driver.status(id);
       if (how === 'killed') process.kill(status!.initPid!, 'SIGKILL');
-      else await say(id, `systemctl is-system-running --wait; systemctl --no-block ${how}`);
+      else await say(id, `until systemctl --no-block ${how}; do sleep 0.1; done`);
     },
     async hang(id, hung) {
       process.kill((await driver.status(id))!.initPid!, hung ? 'SIGSTOP' : 'SIGCONT');

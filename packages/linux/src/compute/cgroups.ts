@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { cgroupParent, type HostLayout } from '../layout.ts';
 import { codeOf, foldersOf, readOptional } from './files.ts';
+import { readProcess } from './process.ts';
 
 export interface CgroupLimits {
   readonly vcpus: number;
@@ -112,6 +113,8 @@ export interface MachineCgroups {
   kill(): void;
   /** Waits until nothing is left in the guest, at most so long. False when something is. */
   emptied(withinMs: number): Promise<boolean>;
+  /** Waits until the console's writer has nothing left to write, at most so long. */
+  consoleIdle(withinMs: number): Promise<boolean>;
   /** CPU time and memory of the guest since its boot; undefined when it has no group. */
   usage(): { cpuNs: number; memoryBytes: number } | undefined;
   /** Removes what a boot left in the guest's groups. */
@@ -246,6 +249,15 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
       const done = await retry(() => event(guest, 'frozen') !== (on ? '0' : '1') || !populated(), 5_000);
       if (!done) throw new Error(`machine ${id} did not ${on ? 'freeze' : 'go on'} within 5 s`);
     },
+
+    consoleIdle: (withinMs) =>
+      retry(() => {
+        const writers = (readOptional(join(unified, 'console', 'cgroup.procs')) ?? '')
+          .split('\n')
+          .filter(Boolean);
+        // It sleeps only in its wait for more: what was written before init ended is in the log by then.
+        return writers.every((pid) => (readProcess(Number(pid))?.state ?? 'Z') !== 'R');
+      }, withinMs),
 
     emptied: (withinMs) => retry(() => !populated(), withinMs),
 

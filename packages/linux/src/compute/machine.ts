@@ -3,6 +3,7 @@
  * that whoever comes after a crash finishes it or cleans up. Calls for the same machine must come one after the other.
  */
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@holdfast/region/clock.ts';
 import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
 import type { HostLayout } from '../layout.ts';
@@ -11,7 +12,7 @@ import { openConsole } from './console.ts';
 import { CannotStart, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
 import { ociConfiguration } from './oci.ts';
-import { isAlive, readProcess } from './process.ts';
+import { handlesSignal, isAlive, readProcess } from './process.ts';
 import { type MachinePaths, type MachineRecord, machinePaths, readRecord, writeRecord } from './record.ts';
 import type { Runc } from './runc.ts';
 
@@ -211,17 +212,30 @@ export class Machine {
   async stop(timeoutMs: number): Promise<MachineRecord> {
     const record = writeRecord(this.paths, { ...this.record(), stopAsked: true });
     if (timeoutMs > 0 && this.isRunning(record)) {
+      const until = performance.now() + timeoutMs;
       await this.cgroups.freeze(false);
-      process.kill(record.init!.pid, SIGRTMIN_PLUS_4);
-      await this.cgroups.emptied(timeoutMs);
+      await this.#askToPowerOff(record.init!, until);
+      await this.cgroups.emptied(until - performance.now());
     }
     this.cgroups.kill();
     if (!(await this.cgroups.emptied(10_000))) throw new Error(`machine ${this.id} does not die`);
     return this.settle();
   }
 
+  /** Waits for an init that has only just begun to listen. */
+  async #askToPowerOff(init: { pid: number; startTicks: string }, until: number): Promise<void> {
+    while (isAlive(init) && performance.now() < until) {
+      if (handlesSignal(init.pid, SIGRTMIN_PLUS_4)) {
+        process.kill(init.pid, SIGRTMIN_PLUS_4);
+        return;
+      }
+      await delay(5);
+    }
+  }
+
   /** Gives back everything on the host that a boot holds; the disk, the record and the console's log stay. */
   async #giveBack(): Promise<void> {
+    await this.cgroups.consoleIdle(500);
     await this.#host.runc.delete(this.id);
     await this.cgroups.remove();
     await unmountDisk(this.paths);

@@ -32,3 +32,17 @@ export function mayGive(capability: number): boolean {
   const bounding = /^CapBnd:\s+([0-9a-f]+)$/m.exec(readOptional('/proc/self/status') ?? '')?.[1] ?? '0';
   return ((BigInt(`0x${bounding}`) >> BigInt(capability)) & 1n) === 1n;
 }
+
+/**
+ * Will a process act on a signal sent now? To the init of a process namespace the kernel delivers only what it handles
+ * or holds back for later; before init has said so, a signal is lost.
+ */
+export function handlesSignal(pid: number, signal: number): boolean {
+  const status = readOptional(`/proc/${pid}/status`) ?? '';
+  // Until it becomes the guest's init, it is runc's own process, which catches all signals and drops them.
+  if (/^Name:\s+runc/m.test(status)) return false;
+  return ['SigBlk', 'SigCgt'].some((set) => {
+    const mask = new RegExp(`^${set}:\\s+([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0';
+    return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
+  });
+}

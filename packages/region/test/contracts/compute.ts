@@ -1,0 +1,244 @@
+/** What every compute driver must do, whoever is behind it. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ComputeDriver, MachineSpec, MachineStatus } from '../../src/drivers/compute.ts';
+
+export interface ComputeUnderTest {
+  readonly driver: ComputeDriver;
+  /** Makes the network namespace of a machine; returns its name. */
+  makeNamespace(id: string): Promise<string>;
+  /** Ends a running machine from inside, or by a signal to its init. Resolves when that is under way. */
+  end(id: string, how: 'poweroff' | 'reboot' | 'killed'): Promise<void>;
+  /** Stops a running machine's processor, or lets it go on. */
+  hang(id: string, hung: boolean): Promise<void>;
+  /** Gives up the driver and opens another one on what is left, as after a restart of the region. */
+  reopen?(): Promise<ComputeDriver>;
+  dispose(): Promise<void>;
+}
+
+/** Resolves when `changed` names the machine; rejects after `withinMs`. */
+function nextEnd(driver: ComputeDriver, id: string, withinMs = 15_000): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      stop();
+      reject(new Error(`the end of ${id} was not told within ${withinMs} ms`));
+    }, withinMs);
+    const stop = driver.watch((changed) => {
+      if (changed !== id) return;
+      clearTimeout(timer);
+      stop();
+      resolve();
+    });
+  });
+}
+
+interface Story extends ComputeUnderTest {
+  /** A machine of the driver's first image, off, as wanted at first. */
+  want(id: string): Promise<MachineSpec>;
+}
+
+const boot = (machine: MachineSpec, number: number): MachineSpec => ({
+  ...machine,
+  power: 'on',
+  boot: number,
+});
+const off = (machine: MachineSpec): MachineSpec => ({ ...machine, power: 'off' });
+
+/** Runs the suite against drivers that `make` gives, each without machines. */
+export function computeContract(title: string, make: () => Promise<ComputeUnderTest>): void {
+  const story = (name: string, tell: (under: Story) => Promise<void>): void => {
+    test(name, async () => {
+      const under = await make();
+      const want = async (id: string): Promise<MachineSpec> => {
+        const [image] = await under.driver.images();
+        assert.ok(image, 'the driver comes with an image');
+        return {
+          id,
+          namespace: await under.makeNamespace(id),
+          hostname: 'ip-10-0-0-7',
+          layers: image.layers,
+          vcpus: 1,
+          memoryBytes: 512 * 1_048_576,
+          init: 'systemd',
+          power: 'off',
+          boot: 0,
+          shutdownTimeoutMs: 15_000,
+        };
+      };
+      try {
+        await tell({ ...under, want });
+      } finally {
+        await under.dispose();
+      }
+    });
+  };
+
+  describe(`compute driver: ${title}`, () => {
+    describe('a machine that is wanted', () => storiesOfBoots(story));
+    describe('a machine that ends', () => storiesOfEnds(story));
+    describe('what is left of a machine', () => storiesOfRemains(story));
+  });
+}
+
+type Teller = (name: string, tell: (under: Story) => Promise<void>) => void;
+
+function storiesOfBoots(story: Teller): void {
+  story('has a disk before it is ever started', async ({ driver, want }) => {
+    assert.equal(await driver.status('i-a'), undefined);
+    assert.deepEqual(await driver.ensure(await want('i-a')), { id: 'i-a', state: 'stopped', boot: 0 });
+    assert.deepEqual(await driver.list(), [{ id: 'i-a', state: 'stopped', boot: 0 }]);
+    assert.equal(await driver.responds('i-a'), false);
+    assert.equal(await driver.usage('i-a'), undefined);
+  });
+
+  story('is started once for each boot, however often that is said', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    const [first, second] = await Promise.all([
+      driver.ensure(boot(machine, 1)),
+      driver.ensure(boot(machine, 1)),
+    ]);
+    assert.equal(first.state, 'running');
+    assert.equal(first.boot, 1);
+    assert.deepEqual(second, first);
+    assert.deepEqual(await driver.ensure(boot(machine, 1)), first);
+    assert.deepEqual(await driver.status('i-a'), first);
+    assert.equal(await driver.responds('i-a'), true);
+    const usage = await driver.usage('i-a');
+    assert.ok(usage && usage.cpuNs >= 0 && usage.memoryBytes > 0);
+  });
+
+  story('is shut down and started anew by a later boot', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    const first = await driver.ensure(boot(machine, 1));
+    const second = await driver.ensure(boot(machine, 2));
+    assert.equal(second.state, 'running');
+    assert.equal(second.boot, 2);
+    assert.ok(second.startedAt! >= first.startedAt!);
+    if (first.initPid !== undefined) assert.notEqual(second.initPid, first.initPid);
+    // What was said before the reboot and comes late changes nothing.
+    assert.deepEqual(await driver.ensure(boot(machine, 1)), second);
+  });
+
+  story('stops when it is wanted off, and starts again with the next boot only', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    await driver.ensure(boot(machine, 1));
+    const stopped = await driver.ensure(off(boot(machine, 1)));
+    assert.equal(stopped.state, 'stopped');
+    assert.equal(stopped.end?.how, 'poweroff');
+    assert.deepEqual(await driver.ensure(off(boot(machine, 1))), stopped);
+    assert.deepEqual(await driver.ensure(boot(machine, 1)), stopped);
+    assert.equal((await driver.ensure(boot(machine, 2))).state, 'running');
+  });
+
+  story('is killed at once when it gets no time to shut down', async ({ driver, want }) => {
+    const machine = { ...(await want('i-a')), shutdownTimeoutMs: 0 };
+    await driver.ensure(boot(machine, 1));
+    const stopped = await driver.ensure(off(boot(machine, 1)));
+    assert.equal(stopped.state, 'stopped');
+    assert.equal(stopped.end?.how, 'poweroff');
+  });
+
+  story('that cannot be started has failed, and its boot is spent', async ({ driver, want }) => {
+    const machine = { ...(await want('i-a')), layers: ['no-such-layer'] };
+    const failed = await driver.ensure(boot(machine, 1));
+    assert.equal(failed.state, 'stopped');
+    assert.equal(failed.boot, 1);
+    assert.equal(failed.end?.how, 'failed');
+    assert.match(failed.end?.detail ?? '', /no-such-layer/);
+    assert.deepEqual(await driver.ensure(boot(machine, 1)), failed);
+  });
+}
+
+function storiesOfEnds(story: Teller): void {
+  for (const how of ['poweroff', 'reboot', 'killed'] as const) {
+    story(`by ${how} is told, and stays down until its next boot`, async ({ driver, want, end }) => {
+      const machine = await want('i-a');
+      await driver.ensure(boot(machine, 1));
+      const told = nextEnd(driver, 'i-a');
+      await end('i-a', how);
+      await told;
+      const ended = await driver.ensure(boot(machine, 1));
+      assert.equal(ended.state, 'stopped');
+      assert.equal(ended.boot, 1);
+      assert.equal(ended.end?.how, how);
+      assert.ok(ended.end.at >= ended.startedAt!);
+      assert.equal((await driver.ensure(boot(machine, 2))).state, 'running');
+    });
+  }
+
+  story('is told to everybody who watches, and to nobody who has stopped', async ({ driver, want, end }) => {
+    const machine = await want('i-a');
+    await driver.ensure(boot(machine, 1));
+    let late = 0;
+    driver.watch(() => late++)();
+    const both = [nextEnd(driver, 'i-a'), nextEnd(driver, 'i-a')];
+    await end('i-a', 'killed');
+    await Promise.all(both);
+    assert.equal(late, 0);
+  });
+
+  story('does not respond while its processor is stopped', async ({ driver, want, hang }) => {
+    await driver.ensure(boot(await want('i-a'), 1));
+    await hang('i-a', true);
+    assert.equal(await driver.responds('i-a'), false);
+    assert.equal((await driver.status('i-a'))?.state, 'running');
+    await hang('i-a', false);
+    assert.equal(await driver.responds('i-a'), true);
+  });
+
+  story('is known, with its end, to a driver that comes later', async ({ driver, want, end, reopen }) => {
+    if (!reopen) return;
+    const [living, dying] = [await want('i-a'), await want('i-b')];
+    const before = await Promise.all([driver.ensure(boot(living, 1)), driver.ensure(boot(dying, 1))]);
+    const next = await reopen();
+    const byId = (statuses: MachineStatus[]) => statuses.toSorted((a, b) => a.id.localeCompare(b.id));
+    assert.deepEqual(byId(await next.list()), before);
+    const told = nextEnd(next, 'i-b');
+    await end('i-b', 'killed');
+    await told;
+    assert.equal((await next.status('i-b'))?.end?.how, 'killed');
+    assert.deepEqual(await next.ensure(boot(living, 1)), before[0]);
+  });
+}
+
+function storiesOfRemains(story: Teller): void {
+  story('is nothing after its removal', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    await driver.ensure(boot(machine, 1));
+    await driver.remove('i-a');
+    assert.equal(await driver.status('i-a'), undefined);
+    assert.deepEqual(await driver.list(), []);
+    assert.equal(await driver.console('i-a'), undefined);
+    await driver.remove('i-a');
+  });
+
+  story('goes when its removal is asked for during its start', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    const started = driver.ensure(boot(machine, 1));
+    await Promise.all([started, driver.remove('i-a')]);
+    assert.deepEqual(await driver.list(), []);
+  });
+
+  story('may be a layer, from which another machine boots', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    await driver.ensure(boot(machine, 1));
+    const { sizeBytes } = await driver.capture('i-a', 'ami-1');
+    assert.ok(sizeBytes > 0);
+    assert.deepEqual(await driver.capture('i-a', 'ami-1'), { sizeBytes });
+    assert.deepEqual(await driver.listLayers(), ['ami-1']);
+    assert.equal(await driver.responds('i-a'), true, 'the machine goes on');
+    await driver.remove('i-a');
+
+    const clone = { ...(await want('i-b')), layers: [...machine.layers, 'ami-1'] };
+    assert.equal((await driver.ensure(boot(clone, 1))).state, 'running');
+    await driver.remove('i-b');
+    await driver.removeLayer('ami-1');
+    await driver.removeLayer('ami-1');
+    assert.deepEqual(await driver.listLayers(), []);
+  });
+
+  story('cannot be captured when there is none', async ({ driver }) => {
+    await assert.rejects(driver.capture('i-none', 'ami-1'), /i-none/);
+    assert.deepEqual(await driver.listLayers(), []);
+  });
+}
