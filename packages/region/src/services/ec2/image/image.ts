@@ -158,3 +158,10 @@ export async function importBaseImages(_input: unknown, context: PreparationCont
 }
 
 const hasBaseImages = (reader: Reader): boolean => reader.list(baseImages, 'global').length > 0;
+
+/** The base image that a stack of layers begins with. */
+export const findBaseImage = (
+  reader: Reader,
+  layer: string | undefined,
+): ResourceOf<typeof baseImages> | undefined =>
+  reader.list(baseImages, 'global').find(({ spec }) => layer !== undefined && spec.layers.includes(layer));

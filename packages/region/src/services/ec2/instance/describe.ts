@@ -1,0 +1,218 @@
+/** DescribeInstances and DescribeInstanceStatus. */
+import type * as ec2 from '@aws-sdk/client-ec2';
+import { unsupported } from '../../common/errors.ts';
+import { applyFilters, type FilterFields } from '../../common/filters.ts';
+import { zonesOf } from '../../common/geography.ts';
+import { listingPosition, type Page, paginate } from '../../common/pagination.ts';
+import type { RequestContext, Scope } from '../../common/service.ts';
+import { invalidNextToken, invalidParameterCombination, invalidParameterValue } from '../errors.ts';
+import { ROOT_DEVICE } from '../image/image.ts';
+import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
+import { type Instance, instances, type NetworkInterface } from '../records.ts';
+import { instancesOf } from './power.ts';
+import { type Surroundings, shapeReservations, stateReason, surroundings } from './shape.ts';
+import { shownState, stateCodes, stateOf } from './state.ts';
+
+const present = (values: readonly (string | undefined)[]): string[] =>
+  values.filter((value) => value !== undefined);
+
+/** Interfaces of an instance that is still there. */
+const attachedTo = (around: Surroundings, instance: Instance): readonly NetworkInterface[] =>
+  stateOf(instance) === 'terminated' ? [] : (around.attached.get(instance.id) ?? []);
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html */
+function filterFields(around: Surroundings): FilterFields<Instance> {
+  const interfaceValue =
+    (pick: (one: NetworkInterface) => string | readonly string[] | undefined) =>
+    (instance: Instance): string[] =>
+      attachedTo(around, instance).flatMap((one) => pick(one) ?? []);
+  const publicAddress = (one: NetworkInterface): string | undefined =>
+    around.publicAddresses.get(one.id)?.address;
+  const primary =
+    (pick: (one: NetworkInterface) => string | undefined) =>
+    (instance: Instance): string | undefined => {
+      const one = attachedTo(around, instance)[0];
+      return one && pick(one);
+    };
+  const groupIds = interfaceValue((one) => one.spec.securityGroupIds);
+  const groupNames = interfaceValue((one) =>
+    one.spec.securityGroupIds.map((id) => around.groupNames.get(id) ?? ''),
+  );
+  const here = (value: (instance: Instance) => string) => (instance: Instance) =>
+    stateOf(instance) === 'terminated' ? undefined : value(instance);
+  return {
+    architecture: ({ spec }) => around.architectures.get(spec.layers[0] ?? '') ?? 'x86_64',
+    'availability-zone': ({ spec }) => spec.zone,
+    'availability-zone-id': ({ spec, region }) => zonesOf(region).find((zone) => zone.name === spec.zone)?.id,
+    'block-device-mapping.device-name': here(() => ROOT_DEVICE),
+    'block-device-mapping.delete-on-termination': here(({ spec }) => String(spec.rootDeleteOnTermination)),
+    'block-device-mapping.status': here(() => 'attached'),
+    'block-device-mapping.volume-id': here(({ spec }) => spec.rootVolumeId),
+    'client-token': ({ spec }) => spec.clientToken,
+    'dns-name': primary((one) => {
+      const address = publicAddress(one);
+      const named = around.vpcs.get(one.spec.vpcId)?.spec.enableDnsHostnames;
+      return address !== undefined && named ? publicDnsName(around.region, address) : undefined;
+    }),
+    'group-id': groupIds,
+    'group-name': groupNames,
+    hypervisor: () => 'xen',
+    'image-id': ({ spec }) => spec.imageId,
+    'instance-id': ({ id }) => id,
+    'instance-state-code': (instance) => String(stateCodes[stateOf(instance)]),
+    'instance-state-name': (instance) => stateOf(instance),
+    'instance-type': ({ spec }) => spec.instanceType,
+    'instance.group-id': groupIds,
+    'instance.group-name': groupNames,
+    'ip-address': interfaceValue(publicAddress),
+    'key-name': ({ spec }) => spec.keyName,
+    'launch-index': ({ spec }) => String(spec.launchIndex),
+    'launch-time': ({ spec }) => new Date(spec.launchedAt).toISOString(),
+    'metadata-options.http-endpoint': ({ spec }) => spec.metadataOptions.endpoint,
+    'metadata-options.http-put-response-hop-limit': ({ spec }) => String(spec.metadataOptions.hopLimit),
+    'metadata-options.http-tokens': ({ spec }) => spec.metadataOptions.tokens,
+    'metadata-options.instance-metadata-tags': ({ spec }) => spec.metadataOptions.instanceTags,
+    'monitoring-state': ({ spec }) => (spec.monitoring ? 'enabled' : 'disabled'),
+    'network-interface.addresses.association.public-ip': interfaceValue(publicAddress),
+    'network-interface.addresses.private-ip-address': interfaceValue((one) => [
+      one.spec.privateAddress,
+      ...one.spec.secondaryAddresses,
+    ]),
+    'network-interface.association.public-ip': interfaceValue(publicAddress),
+    'network-interface.attachment.attachment-id': interfaceValue((one) => one.spec.attachment?.attachmentId),
+    'network-interface.group-id': groupIds,
+    'network-interface.group-name': groupNames,
+    'network-interface.mac-address': interfaceValue((one) => one.spec.macAddress),
+    'network-interface.network-interface-id': interfaceValue((one) => one.id),
+    'network-interface.private-dns-name': interfaceValue((one) =>
+      privateDnsName(around.region, one.spec.privateAddress),
+    ),
+    'network-interface.subnet-id': interfaceValue((one) => one.spec.subnetId),
+    'network-interface.vpc-id': interfaceValue((one) => one.spec.vpcId),
+    'owner-id': () => around.accountId,
+    'placement-group-name': () => undefined,
+    'platform-details': () => 'Linux/UNIX',
+    'private-dns-name': primary((one) => privateDnsName(around.region, one.spec.privateAddress)),
+    'private-ip-address': interfaceValue((one) => [one.spec.privateAddress, ...one.spec.secondaryAddresses]),
+    reason: ({ spec }) => spec.stateTransitionReason,
+    'reservation-id': ({ spec }) => spec.reservationId,
+    'root-device-name': () => ROOT_DEVICE,
+    'root-device-type': () => 'ebs',
+    'source-dest-check': interfaceValue((one) => String(one.spec.sourceDestCheck)),
+    'state-reason-code': (instance) => stateReason(instance)?.code,
+    'state-reason-message': (instance) => stateReason(instance)?.message,
+    'subnet-id': here(({ spec }) => spec.subnetId),
+    tenancy: () => 'default',
+    'virtualization-type': () => 'hvm',
+    'vpc-id': here(({ spec }) => spec.vpcId),
+  };
+}
+
+interface PageInput {
+  readonly InstanceIds?: string[] | undefined;
+  readonly MaxResults?: number | undefined;
+  readonly NextToken?: string | undefined;
+}
+
+/** A page limit and a list of ids exclude each other, for instances alone. */
+function page(context: Scope, call: string, input: PageInput, found: readonly Instance[]): Page<Instance> {
+  const limit = input.MaxResults;
+  if (limit !== undefined && input.InstanceIds && input.InstanceIds.length > 0) {
+    throw invalidParameterCombination(
+      'The parameter instancesSet cannot be used with the parameter maxResults',
+    );
+  }
+  if (limit !== undefined && (limit < 5 || limit > 1000)) {
+    throw invalidParameterValue(
+      `Value ( ${limit} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.`,
+    );
+  }
+  const { MaxResults: _, NextToken: token, ...selection } = input;
+  if (limit === undefined && (token === undefined || token === '')) return { items: [...found] };
+  return paginate(context, found, listingPosition, {
+    call: `${call} ${JSON.stringify(selection)}`,
+    token,
+    limit,
+    invalid: invalidNextToken,
+  });
+}
+
+const selected = (context: Scope, ids: readonly string[] | undefined): readonly Instance[] =>
+  ids && ids.length > 0 ? instancesOf(context, ids) : context.tx.list(instances, context.region);
+
+export function describeInstances(
+  input: ec2.DescribeInstancesRequest,
+  context: RequestContext,
+): ec2.DescribeInstancesResult {
+  const around = surroundings(context);
+  const matching = applyFilters(
+    selected(context, input.InstanceIds),
+    input.Filters,
+    filterFields(around),
+    (instance) => instance.tags,
+  );
+  const { items, nextToken } = page(context, 'DescribeInstances', input, matching);
+  return { Reservations: shapeReservations(items, around), NextToken: nextToken };
+}
+
+type Check = Instance['status']['checks']['system'];
+
+/** What one of the two checks says, as a filter and as the API shows it. */
+const reachability = (
+  check: Check,
+): 'passed' | 'failed' | 'initializing' | 'insufficient-data' | undefined =>
+  check === 'ok'
+    ? 'passed'
+    : check === 'impaired'
+      ? 'failed'
+      : check === 'not-applicable'
+        ? undefined
+        : check;
+
+const statusFields: FilterFields<Instance> = {
+  'availability-zone': ({ spec }) => spec.zone,
+  'instance-state-code': (instance) => String(stateCodes[stateOf(instance)]),
+  'instance-state-name': (instance) => stateOf(instance),
+  'instance-status.reachability': ({ status }) => reachability(status.checks.instance),
+  'instance-status.status': ({ status }) => status.checks.instance,
+  'system-status.reachability': ({ status }) => reachability(status.checks.system),
+  'system-status.status': ({ status }) => status.checks.system,
+};
+
+function summary(check: Check, impairedSince: number | undefined): ec2.InstanceStatusSummary {
+  const details = reachability(check);
+  if (details === undefined) return { Status: check, Details: [] };
+  const since = check === 'impaired' && impairedSince !== undefined ? new Date(impairedSince) : undefined;
+  return { Status: check, Details: [{ Name: 'reachability', Status: details, ImpairedSince: since }] };
+}
+
+/** Only running instances have checks. Between a call that ends one and its loop, the old checks are no longer shown. */
+function shapeStatus(instance: Instance): ec2.InstanceStatus {
+  const { id, spec, status } = instance;
+  const state = stateOf(instance);
+  const running = state === 'running' || state === 'pending';
+  const { system, instance: own, impairedSince } = status.checks;
+  return {
+    InstanceId: id,
+    AvailabilityZone: spec.zone,
+    Events: [],
+    InstanceState: shownState(state),
+    SystemStatus: summary(running ? system : 'not-applicable', impairedSince),
+    InstanceStatus: summary(running ? own : 'not-applicable', impairedSince),
+  };
+}
+
+export function describeInstanceStatus(
+  input: ec2.DescribeInstanceStatusRequest,
+  context: RequestContext,
+): ec2.DescribeInstanceStatusResult {
+  const event = input.Filters?.find((filter) => filter.Name?.startsWith('event.'));
+  if (event)
+    throw unsupported(`the filter ${event.Name} of DescribeInstanceStatus: there are no scheduled events`);
+  const shown = selected(context, input.InstanceIds).filter(
+    (instance) => input.IncludeAllInstances || stateOf(instance) === 'running',
+  );
+  const matching = applyFilters(shown, input.Filters, statusFields, (instance) => instance.tags);
+  const { items, nextToken } = page(context, 'DescribeInstanceStatus', input, matching);
+  return { InstanceStatuses: items.map(shapeStatus), NextToken: nextToken };
+}

@@ -1,0 +1,227 @@
+/**
+ * The loop `ec2.instance`. Wanted: for each instance its machine on, off or gone, in the boot that was asked for, with its
+ * network in force and its metadata published before it boots. Observed: the machine as the compute driver finds it.
+ * Woken by: the instance, its interfaces, images that wait for its disk, its VPC coming into force, a machine's end; and
+ * by machines and published records that exist for no instance, which are removed.
+ */
+import type { MachineSpec, MachineStatus } from '../../../drivers/compute.ts';
+import type { ReconcileResult, Reconciler } from '../../../reconcile/reconciler.ts';
+import type { Resource, ResourceKey } from '../../../store/resource.ts';
+import { type LoopContext, loopScope } from '../../common/service.ts';
+import { type ImageRecord, images } from '../image/image.ts';
+import { volumes } from '../image/volume.ts';
+import { instanceTypes } from '../instance-types.ts';
+import { privateDnsName } from '../network/dns-name.ts';
+import { deleteInterface, interfacesOfEndpoint, isInForce, unassignPublicAddress } from '../network/index.ts';
+import {
+  type Instance,
+  type InstanceStatus,
+  instances,
+  type NetworkInterface,
+  networkInterfaces,
+  vpcs,
+} from '../records.ts';
+import {
+  NOT_APPLICABLE,
+  type Plan,
+  planInstance,
+  SHUTDOWN_TIMEOUT_MS,
+  TERMINATE_TIMEOUT_MS,
+  wantedBoot,
+} from './plan.ts';
+import { instancePublisher } from './publisher.ts';
+import { stateOf } from './state.ts';
+
+const keyOfInstance = (region: string, id: string): ResourceKey => ({ kind: instances.kind, region, id });
+
+export function instanceLoop(context: LoopContext): Reconciler {
+  const { store, drivers, clock, settings } = context;
+  const publisher = instancePublisher(context);
+
+  const keyOfMachine = (id: string): ResourceKey => {
+    const known = store.everywhere(instances).find((instance) => instance.id === id);
+    return keyOfInstance(known?.region ?? 'global', id);
+  };
+
+  /** Writes parts of the status; what else stands in it may have changed since it was read. */
+  const write = (key: ResourceKey, status: Partial<InstanceStatus>): void =>
+    store.transaction((tx) => {
+      const current = tx.get(instances, key.region, key.id);
+      if (current) tx.update(current, { status: { ...current.status, ...status } });
+    });
+
+  const machineSpec = (instance: Instance, power: MachineSpec['power'], timeoutMs: number): MachineSpec => {
+    const { id, region, spec } = instance;
+    const type = instanceTypes.get(spec.instanceType);
+    if (!type) throw new Error(`the instance ${id} has the unknown type ${spec.instanceType}`);
+    const primary = interfacesOfEndpoint(store, region, id)[0];
+    return {
+      id,
+      namespace: id,
+      hostname: primary ? hostName(region, primary.spec.privateAddress) : id,
+      layers: spec.layers,
+      vcpus: type.vcpus,
+      memoryBytes: type.memoryMib * 2 ** 20,
+      init: spec.init,
+      power,
+      boot: wantedBoot(instance),
+      shutdownTimeoutMs: timeoutMs,
+    };
+  };
+
+  const plan = (instance: Instance, machine: MachineStatus | undefined): Plan => {
+    const { region, id, spec } = instance;
+    const attached = interfacesOfEndpoint(store, region, id);
+    return planInstance({
+      instance,
+      machine,
+      inForce: attached.every((one) => isInForce(store, spec.vpcId, region, one.revision)),
+      imaged: store.list(images, region).some((image) => waitsForDisk(image, instance)),
+      now: clock.now(),
+      terminatedVisibleMs: settings.terminatedVisibleMs,
+    });
+  };
+
+  const boot = async (instance: Instance, wanted: number): Promise<MachineStatus> => {
+    const machine = await drivers.compute.ensure(machineSpec(instance, 'on', SHUTDOWN_TIMEOUT_MS));
+    if (machine.boot < wanted) {
+      throw new Error(`the machine ${instance.id} is in boot ${machine.boot}, not ${wanted}`);
+    }
+    return machine;
+  };
+
+  const settle = (instance: Instance, machine: MachineStatus | undefined): void =>
+    store.transaction((tx) => {
+      const current = tx.get(instances, instance.region, instance.id);
+      if (!current) return;
+      const scope = loopScope(context, tx, instance.region);
+      // Started again meanwhile: the address is the new boot's.
+      if (current.spec.boot === instance.spec.boot && current.spec.wanted !== 'terminated') {
+        for (const { id } of interfacesOfEndpoint(tx, instance.region, instance.id))
+          unassignPublicAddress(scope, id);
+      }
+      const status = { ...current.status, state: 'stopped', checks: NOT_APPLICABLE } as const;
+      tx.update(current, { status: { ...status, ...(machine && { machine }) } });
+    });
+
+  const tearDown = async (instance: Instance, machine: MachineStatus | undefined): Promise<void> => {
+    const { region, id } = instance;
+    if (machine?.state === 'running') {
+      await drivers.compute.ensure(
+        machineSpec(instance, 'off', instance.spec.force ? 0 : TERMINATE_TIMEOUT_MS),
+      );
+    }
+    await drivers.compute.remove(id);
+    await publisher.withdraw(id);
+    store.transaction((tx) => {
+      const current = tx.get(instances, region, id);
+      if (!current) return;
+      const scope = loopScope(context, tx, region);
+      for (const attached of interfacesOfEndpoint(tx, region, id)) deleteInterface(scope, attached.id);
+      tx.remove({ kind: volumes.kind, region, id: current.spec.rootVolumeId });
+      const { machine: _, ...status } = current.status;
+      const terminatedAt = status.terminatedAt ?? clock.now();
+      tx.update(current, {
+        status: { ...status, state: 'terminated', checks: NOT_APPLICABLE, terminatedAt },
+      });
+    });
+  };
+
+  /** Steps until there is nothing to do; each starts from what is stored and found then. */
+  const bringAbout = async (key: ResourceKey): Promise<ReconcileResult | undefined> => {
+    let machine = await drivers.compute.status(key.id);
+    for (;;) {
+      const instance = store.get(instances, key.region, key.id);
+      if (!instance) return removeOrphan(key);
+      const { status, step } = plan(instance, machine);
+      if (Object.keys(status).length > 0) write(key, status);
+      if (step.kind === 'rest') {
+        return step.requeueAfterMs === undefined ? undefined : { requeueAfterMs: step.requeueAfterMs };
+      }
+      if (step.kind === 'wait') {
+        if (machine && step.for === 'image') write(key, { machine });
+        return undefined;
+      }
+      if (step.kind === 'boot') machine = await boot(instance, step.boot);
+      if (step.kind === 'power-off') {
+        machine = await drivers.compute.ensure(machineSpec(instance, 'off', step.timeoutMs));
+      }
+      if (step.kind === 'settle') settle(instance, machine);
+      if (step.kind === 'tear-down') {
+        await tearDown(instance, machine);
+        machine = undefined;
+      }
+      if (step.kind === 'forget') {
+        store.transaction((tx) => tx.remove(key));
+        return undefined;
+      }
+    }
+  };
+
+  const removeOrphan = async (key: ResourceKey): Promise<undefined> => {
+    await drivers.compute.remove(key.id);
+    await publisher.withdraw(key.id);
+  };
+
+  return {
+    name: 'ec2.instance',
+
+    keysFor(changed) {
+      if (changed.kind === instances.kind) return [changed];
+      if (changed.kind === networkInterfaces.kind) {
+        const id = (changed as NetworkInterface).spec.attachment?.instanceId;
+        return id === undefined ? [] : [keyOfInstance(changed.region, id)];
+      }
+      if (changed.kind === images.kind) {
+        return [keyOfInstance(changed.region, (changed as ImageRecord).spec.instanceId)];
+      }
+      if (changed.kind === vpcs.kind) return waitingIn(changed);
+      return [];
+    },
+
+    async found() {
+      const machines = await drivers.compute.list();
+      const published = await publisher.publishedInstances();
+      const regions = new Map(store.everywhere(instances).map(({ id, region }) => [id, region]));
+      const ids = new Set([...machines.map((machine) => machine.id), ...published]);
+      return [...ids].map((id) => keyOfInstance(regions.get(id) ?? 'global', id));
+    },
+
+    watch: (wake) => drivers.compute.watch((id) => wake(keyOfMachine(id))),
+
+    async reconcile(key) {
+      const instance = store.get(instances, key.region, key.id);
+      // A name that a watch gave before its region was known is looked up once more: nothing is removed by mistake.
+      if (!instance) {
+        const { region } = keyOfMachine(key.id);
+        return region === 'global' ? removeOrphan(key) : bringAbout(keyOfInstance(region, key.id));
+      }
+      if (stateOf(instance) !== 'terminated' && stateOf(instance) !== 'shutting-down') {
+        await publisher.publish(instance);
+      }
+      return bringAbout(key);
+    },
+  };
+
+  /** Instances of a VPC whose boot may wait for it. */
+  function waitingIn(vpc: Resource): ResourceKey[] {
+    const due = (instance: Instance): boolean =>
+      stateOf(instance) === 'pending' || instance.status.machine?.boot !== wantedBoot(instance);
+    return store
+      .list(instances, vpc.region)
+      .filter(
+        (instance) => instance.spec.vpcId === vpc.id && stateOf(instance) !== 'terminated' && due(instance),
+      );
+  }
+}
+
+/** Does this image wait for the instance's disk to be at rest, before the boot that comes next? */
+const waitsForDisk = (image: ImageRecord, { id, spec }: Instance): boolean =>
+  image.spec.instanceId === id &&
+  image.status.state === 'pending' &&
+  image.spec.beforeBoot !== undefined &&
+  image.spec.beforeBoot <= spec.boot;
+
+/** The first label of the private name. */
+const hostName = (region: string, address: string): string =>
+  privateDnsName(region, address).split('.')[0] ?? address;

@@ -1,0 +1,126 @@
+/** What the edge is told of an instance: its metadata, and its names. */
+import type { InstanceMetadata, PublishedRecord } from '../../../drivers/edge.ts';
+import type { Settings } from '../../../settings.ts';
+import type { Reader } from '../../../store/store.ts';
+import { zonesOf } from '../../common/geography.ts';
+import { findBaseImage } from '../image/image.ts';
+import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
+import { interfacesOfEndpoint } from '../network/index.ts';
+import { type Instance, type NetworkInterface, securityGroups, subnets, vpcs } from '../records.ts';
+import { publicAddressOf } from './addresses.ts';
+
+/** Every key of an instance begins like this, so that a dead one's can be found. */
+export const keyPrefix = (instanceId: string): string => `instance/${instanceId}/`;
+
+/** The id of the instance that a key belongs to. */
+export const instanceOfKey = (key: string): string | undefined => /^instance\/(i-[0-9a-f]+)\//.exec(key)?.[1];
+
+const NAME_TTL_SECONDS = 60;
+
+/** Everything published of an instance, by key. Nothing without its network interfaces. */
+export function publishedRecords(
+  reader: Reader,
+  instance: Instance,
+  settings: Settings,
+): Map<string, PublishedRecord> {
+  const { region, id, spec } = instance;
+  const records = new Map<string, PublishedRecord>();
+  const attached = interfacesOfEndpoint(reader, region, id);
+  const primary = attached[0];
+  if (!primary) return records;
+  const metadata = instanceMetadata(reader, instance, attached, settings);
+  for (const { spec: at } of attached) {
+    for (const address of [at.privateAddress, ...at.secondaryAddresses]) {
+      const record = { kind: 'metadata', vpcId: at.vpcId, address, metadata } as const;
+      records.set(`${keyPrefix(id)}metadata/${address}`, record);
+    }
+  }
+  const named = { kind: 'name', ttlSeconds: NAME_TTL_SECONDS } as const;
+  const address = primary.spec.privateAddress;
+  records.set(`${keyPrefix(id)}name/private`, {
+    ...named,
+    name: privateDnsName(region, address),
+    vpcId: spec.vpcId,
+    addresses: [address],
+  });
+  const publicAddress = publicAddressOf(reader, primary);
+  if (publicAddress !== undefined && metadata.publicHostname !== undefined) {
+    // Inside the VPC the public name leads to the private address, so that security groups by reference see it.
+    const name = metadata.publicHostname;
+    records.set(`${keyPrefix(id)}name/public`, { ...named, name, addresses: [publicAddress] });
+    records.set(`${keyPrefix(id)}name/public-inside`, {
+      ...named,
+      name,
+      vpcId: spec.vpcId,
+      addresses: [address],
+    });
+  }
+  return records;
+}
+
+function instanceMetadata(
+  reader: Reader,
+  instance: Instance,
+  attached: readonly NetworkInterface[],
+  settings: Settings,
+): InstanceMetadata {
+  const { region, id, spec, tags } = instance;
+  const primary = attached[0]?.spec;
+  const address = primary?.privateAddress ?? '';
+  const publicAddress = attached[0] && publicAddressOf(reader, attached[0]);
+  const hasPublicName = reader.get(vpcs, region, spec.vpcId)?.spec.enableDnsHostnames ?? false;
+  const { endpoint, tokens, hopLimit, instanceTags } = spec.metadataOptions;
+  return {
+    instanceId: id,
+    imageId: spec.imageId,
+    instanceType: spec.instanceType,
+    reservationId: spec.reservationId,
+    accountId: settings.accountId,
+    region,
+    zone: spec.zone,
+    zoneId: zonesOf(region).find((zone) => zone.name === spec.zone)?.id ?? '',
+    architecture: architectureOf(reader, instance),
+    launchIndex: spec.launchIndex,
+    pendingTime: `${new Date(spec.launchedAt).toISOString().slice(0, 19)}Z`,
+    ...(spec.userData !== undefined && { userData: spec.userData }),
+    hostname: privateDnsName(region, address),
+    ...(publicAddress !== undefined && {
+      publicAddress,
+      ...(hasPublicName && { publicHostname: publicDnsName(region, publicAddress) }),
+    }),
+    ...(spec.keyName !== undefined &&
+      spec.publicKey !== undefined && { publicKey: { name: spec.keyName, material: spec.publicKey } }),
+    securityGroups: groupNames(reader, region, primary?.securityGroupIds ?? []),
+    ...(instanceTags === 'enabled' && { tags }),
+    lifecycle: 'on-demand',
+    interfaces: attached.map((one) => interfaceMetadata(reader, one)),
+    options: { endpoint, tokens, hopLimit },
+  };
+}
+
+/** The base layer says for which processor an image is. */
+const architectureOf = (reader: Reader, { spec }: Instance): string =>
+  findBaseImage(reader, spec.layers[0])?.spec.architecture ?? 'x86_64';
+
+function interfaceMetadata(
+  reader: Reader,
+  { id, region, spec }: NetworkInterface,
+): InstanceMetadata['interfaces'][number] {
+  const publicAddress = publicAddressOf(reader, { id, region, spec });
+  return {
+    interfaceId: id,
+    deviceIndex: spec.attachment?.deviceIndex ?? 0,
+    macAddress: spec.macAddress,
+    addresses: [spec.privateAddress, ...spec.secondaryAddresses],
+    publicAddresses: publicAddress === undefined ? [] : [publicAddress],
+    subnetId: spec.subnetId,
+    subnetCidr: reader.get(subnets, region, spec.subnetId)?.spec.cidr ?? '',
+    vpcId: spec.vpcId,
+    vpcCidrs: reader.get(vpcs, region, spec.vpcId)?.spec.cidrs ?? [],
+    securityGroupIds: spec.securityGroupIds,
+    securityGroups: groupNames(reader, region, spec.securityGroupIds),
+  };
+}
+
+const groupNames = (reader: Reader, region: string, ids: readonly string[]): string[] =>
+  ids.map((id) => reader.get(securityGroups, region, id)?.spec.name ?? id);

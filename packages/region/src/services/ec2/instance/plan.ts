@@ -1,0 +1,135 @@
+/** What to do next for one instance, from what is wanted and what is found. Pure. */
+import type { MachineEnd, MachineStatus } from '../../../drivers/compute.ts';
+import type { Instance, InstanceStatus } from '../records.ts';
+import { GUEST_SHUTDOWN, hasEnded, internalError, isToTerminate } from './state.ts';
+
+/** An orderly shutdown gets this long until the machine is killed. */
+export const SHUTDOWN_TIMEOUT_MS = 30_000;
+/** A termination waits less: nothing of the machine is kept. */
+export const TERMINATE_TIMEOUT_MS = 5_000;
+
+export interface InstanceView {
+  readonly instance: Pick<Instance, 'spec' | 'status'>;
+  readonly machine: MachineStatus | undefined;
+  /** Is its network, as last written, in force? */
+  readonly inForce: boolean;
+  /** Does an image wait for its disk to be at rest before the next boot? */
+  readonly imaged: boolean;
+  readonly now: number;
+  readonly terminatedVisibleMs: number;
+}
+
+export type Step =
+  /** All is as wanted. */
+  | { readonly kind: 'rest'; readonly requeueAfterMs?: number }
+  /** Something else must come first, and names this instance when it is there. */
+  | { readonly kind: 'wait'; readonly for: 'network' | 'image' }
+  | { readonly kind: 'boot'; readonly boot: number }
+  | { readonly kind: 'power-off'; readonly timeoutMs: number }
+  /** It is off: its public address is given back, and it is `stopped`. */
+  | { readonly kind: 'settle' }
+  /** The machine, and all that was made for it, goes. */
+  | { readonly kind: 'tear-down' }
+  /** It was terminated long enough ago: the record goes. */
+  | { readonly kind: 'forget' }
+  /** The status says something new: look again. */
+  | { readonly kind: 'again' };
+
+export interface Plan {
+  /** Written before the step is taken. */
+  readonly status: Partial<InstanceStatus>;
+  readonly step: Step;
+}
+
+export const INITIALIZING = { system: 'initializing', instance: 'initializing' } as const;
+export const NOT_APPLICABLE = { system: 'not-applicable', instance: 'not-applicable' } as const;
+
+/** The boot that is wanted: those that the API asked for and those that the guest did. */
+export const wantedBoot = ({ spec, status }: InstanceView['instance']): number =>
+  spec.boot + status.guestBoots;
+
+export function planInstance(view: InstanceView): Plan {
+  const { instance, machine } = view;
+  const { spec, status } = instance;
+  if (status.state === 'terminated') return planTerminated(view);
+  if (isToTerminate(instance)) {
+    return { status: { state: 'shutting-down', checks: NOT_APPLICABLE }, step: { kind: 'tear-down' } };
+  }
+  if (spec.wanted === 'stopped') {
+    if (machine?.state === 'running') {
+      const timeoutMs = spec.force ? 0 : SHUTDOWN_TIMEOUT_MS;
+      return {
+        status: { state: 'stopping', checks: NOT_APPLICABLE },
+        step: { kind: 'power-off', timeoutMs },
+      };
+    }
+    return settled(status);
+  }
+  if (hasEnded(instance)) return settled(status);
+  const boot = wantedBoot(instance);
+  if (!machine || machine.boot < boot) return planBoot(view, boot);
+  if (machine.state === 'running') return { status: { state: 'running', machine }, step: { kind: 'rest' } };
+  return planEnd(instance, machine);
+}
+
+const settled = (status: InstanceStatus): Plan => ({
+  status: {},
+  step: status.state === 'stopped' ? { kind: 'rest' } : { kind: 'settle' },
+});
+
+function planTerminated({ instance, machine, now, terminatedVisibleMs }: InstanceView): Plan {
+  if (machine) return { status: {}, step: { kind: 'tear-down' } };
+  const leftMs = (instance.status.terminatedAt ?? 0) + terminatedVisibleMs - now;
+  return { status: {}, step: leftMs > 0 ? { kind: 'rest', requeueAfterMs: leftMs } : { kind: 'forget' } };
+}
+
+/** A boot is due. A reboot leaves the state `running`; every other boot is `pending`. */
+function planBoot({ instance, machine, inForce, imaged }: InstanceView, boot: number): Plan {
+  const state = instance.status.state === 'running' ? 'running' : 'pending';
+  const status = { state, checks: INITIALIZING } as const;
+  if (imaged && machine) {
+    if (machine.state === 'stopped') return { status, step: { kind: 'wait', for: 'image' } };
+    return { status, step: { kind: 'power-off', timeoutMs: SHUTDOWN_TIMEOUT_MS } };
+  }
+  if (!inForce) return { status, step: { kind: 'wait', for: 'network' } };
+  return { status, step: { kind: 'boot', boot } };
+}
+
+/** The boot that was wanted has come to its end by itself. */
+function planEnd({ spec, status }: InstanceView['instance'], machine: MachineStatus): Plan {
+  const how: MachineEnd = machine.end?.how ?? 'killed';
+  if (how === 'reboot') {
+    return { status: { guestBoots: status.guestBoots + 1, checks: INITIALIZING }, step: { kind: 'again' } };
+  }
+  const ended = { endedBoot: spec.boot, machine, checks: NOT_APPLICABLE };
+  if (how === 'failed') {
+    const detail = machine.end?.detail ?? '';
+    // An instance that never ran has nothing worth keeping; one that ran before keeps its disk.
+    return status.state === 'pending' && machine.boot === 1
+      ? {
+          status: {
+            ...ended,
+            state: 'shutting-down',
+            stateReason: internalError(`Internal error on launch: ${detail}`),
+            stateTransitionReason: 'Server.InternalError',
+          },
+          step: { kind: 'again' },
+        }
+      : {
+          status: {
+            ...ended,
+            state: 'stopping',
+            stateReason: internalError(`Internal error on start: ${detail}`),
+            stateTransitionReason: 'Server.InternalError',
+          },
+          step: { kind: 'again' },
+        };
+  }
+  const stateReason =
+    how === 'poweroff'
+      ? GUEST_SHUTDOWN
+      : internalError(`The instance's init ended: ${machine.end?.detail ?? ''}`);
+  const state = spec.shutdownBehavior === 'terminate' ? 'shutting-down' : 'stopping';
+  const stateTransitionReason = how === 'poweroff' ? '' : 'Server.InternalError';
+  return { status: { ...ended, state, stateReason, stateTransitionReason }, step: { kind: 'again' } };
+}
