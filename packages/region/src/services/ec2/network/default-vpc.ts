@@ -17,6 +17,7 @@ import {
   vpcs,
 } from '../records.ts';
 import { cidrOf, formatCidr } from './cidr.ts';
+import { makeDhcpOptions } from './dhcp-options.ts';
 import { makeSubnet } from './subnet-parts.ts';
 import { mainRouteTable, makeVpc } from './vpc-parts.ts';
 
@@ -71,6 +72,7 @@ export function makeDefaultVpc(scope: Scope): Vpc {
 
 /** What a region has from the beginning, of networks and of what carries them. */
 export function openNetwork(scope: Scope): void {
+  makeDhcpOptions(scope);
   makeDefaultVpc(scope);
   for (const zone of zonesOf(scope.region)) {
     for (let number = 1; number <= scope.settings.hostsPerZone; number += 1) {

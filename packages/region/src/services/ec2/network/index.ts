@@ -1,8 +1,18 @@
 /** The network half of EC2: every operation and loop of it, and what other services need of it. */
 import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../../common/service.ts';
+import { dhcpOptionsOperations } from './dhcp-options.ts';
+import { internetGatewayOperations } from './internet-gateway.ts';
+import { networkAclOperations } from './network-acl.ts';
+import { routeOperations } from './route.ts';
+import { routeTableOperations } from './route-table.ts';
+import { subnetOperations } from './subnet.ts';
+import { vpcOperations } from './vpc.ts';
+import { vpcLoop } from './vpc-loop.ts';
+import { zoneOperations } from './zone.ts';
 
 export { defaultSubnetFor, defaultVpc, openNetwork, vpcOrDefault } from './default-vpc.ts';
+export { privateDnsName, privateDomain, publicDnsName } from './dns-name.ts';
 export {
   allocatePrivateAddress,
   assignPublicAddress,
@@ -19,6 +29,15 @@ export {
 export { allocatePublicAddress, releasePublicAddress } from './public-address.ts';
 export { resolveSecurityGroups, securityGroupOf } from './security-group-lookup.ts';
 
-export const networkOperations: Readonly<Record<string, Operation>> = {};
+export const networkOperations: Readonly<Record<string, Operation>> = {
+  ...zoneOperations,
+  ...vpcOperations,
+  ...subnetOperations,
+  ...internetGatewayOperations,
+  ...routeTableOperations,
+  ...routeOperations,
+  ...networkAclOperations,
+  ...dhcpOptionsOperations,
+};
 
-export const networkReconcilers = (_context: LoopContext): readonly Reconciler[] => [];
+export const networkReconcilers = (context: LoopContext): readonly Reconciler[] => [vpcLoop(context)];

@@ -1,0 +1,129 @@
+/** One VPC's whole wanted topology, from what the store says. Pure, and linear in what the region holds. */
+import type {
+  NetworkInterfaceTopology,
+  SecurityGroupRule,
+  SecurityGroupTopology,
+  SubnetTopology,
+  VpcTopology,
+} from '../../../drivers/network.ts';
+import type { Reader } from '../../../store/store.ts';
+import {
+  hosts,
+  instances,
+  internetGateways,
+  type NetworkInterface,
+  networkAcls,
+  networkInterfaces,
+  type RouteTable,
+  routeTables,
+  type SecurityGroup,
+  type SecurityGroupRuleRecord,
+  type Subnet,
+  securityGroups,
+  subnets,
+  type Vpc,
+} from '../records.ts';
+import { liveTarget } from './route-target.ts';
+
+/** All resources that belong to a VPC, apart from itself. */
+function contentsOf(reader: Reader, { region, id }: Vpc) {
+  const ours = (resource: { spec: { readonly vpcId?: string } }): boolean => resource.spec.vpcId === id;
+  return {
+    subnets: reader.list(subnets, region).filter(ours),
+    routeTables: reader.list(routeTables, region).filter(ours),
+    networkAcls: reader.list(networkAcls, region).filter(ours),
+    securityGroups: reader.list(securityGroups, region).filter(ours),
+    internetGateways: reader.list(internetGateways, region).filter(ours),
+    interfaces: reader.list(networkInterfaces, region).filter(ours),
+  };
+}
+
+/** The latest revision of anything in the VPC, itself not counted. */
+export const latestRevision = (reader: Reader, vpc: Vpc): number =>
+  Object.values(contentsOf(reader, vpc))
+    .flat()
+    .reduce((latest, { revision }) => Math.max(latest, revision), 0);
+
+function subnetTopologies(all: readonly Subnet[], tables: readonly RouteTable[]): SubnetTopology[] {
+  const tableOf = new Map<string, string>();
+  for (const table of tables) {
+    for (const { subnetId } of table.spec.associations) tableOf.set(subnetId, table.id);
+  }
+  const main = tables.find(({ spec }) => spec.main);
+  return all.map(({ id, spec }) => ({
+    subnetId: id,
+    cidr: spec.cidr,
+    zone: spec.zone,
+    routeTableId: tableOf.get(id) ?? main?.id ?? '',
+    networkAclId: spec.networkAclId,
+  }));
+}
+
+/** A rule as the network enforces it. IPv6 rules are kept for the API only: no VPC has IPv6 addresses. */
+function enforcedRule(rule: SecurityGroupRuleRecord): SecurityGroupRule[] {
+  const { peer, protocol, ports, icmp } = rule;
+  if ('cidrIpv6' in peer) return [];
+  return [{ protocol, ...(ports && { ports }), ...(icmp && { icmp }), peer }];
+}
+
+const securityGroupTopology = ({ id, spec }: SecurityGroup): SecurityGroupTopology => ({
+  securityGroupId: id,
+  ingress: spec.rules.filter(({ direction }) => direction === 'ingress').flatMap(enforcedRule),
+  egress: spec.rules.filter(({ direction }) => direction === 'egress').flatMap(enforcedRule),
+});
+
+const interfaceTopology = ({ id, spec }: NetworkInterface): NetworkInterfaceTopology => ({
+  interfaceId: id,
+  subnetId: spec.subnetId,
+  macAddress: spec.macAddress,
+  addresses: [
+    { private: spec.privateAddress, ...(spec.publicAddress && { public: spec.publicAddress }) },
+    ...spec.secondaryAddresses.map((address) => ({ private: address })),
+  ],
+  securityGroupIds: spec.securityGroupIds,
+  sourceDestCheck: spec.sourceDestCheck,
+  ...(spec.attachment && {
+    attachment: { namespace: spec.attachment.endpointId, deviceIndex: spec.attachment.deviceIndex },
+  }),
+});
+
+/** Interfaces of instances whose logical host has failed: nothing passes from or to them. */
+function cutInterfaces(reader: Reader, region: string, interfaces: readonly NetworkInterface[]): string[] {
+  const failed = new Set(
+    reader
+      .list(hosts, region)
+      .filter(({ spec }) => spec.failed)
+      .map(({ id }) => id),
+  );
+  if (failed.size === 0) return [];
+  const hostOf = (found: NetworkInterface): string =>
+    reader.get(instances, region, found.spec.attachment?.instanceId ?? '')?.spec.hostId ?? '';
+  return interfaces.filter((found) => failed.has(hostOf(found))).map(({ id }) => id);
+}
+
+export function planTopology(reader: Reader, vpc: Vpc): VpcTopology {
+  const { region } = vpc;
+  const contents = contentsOf(reader, vpc);
+  return {
+    vpcId: vpc.id,
+    cidrs: vpc.spec.cidrs,
+    internetGateway: contents.internetGateways.length > 0,
+    subnets: subnetTopologies(contents.subnets, contents.routeTables),
+    routeTables: contents.routeTables.map((table) => ({
+      routeTableId: table.id,
+      routes: table.spec.routes.map((route) => ({
+        destination: route.destination,
+        target: liveTarget(reader, region, vpc.id, route),
+      })),
+    })),
+    networkAcls: contents.networkAcls.map(({ id, spec }) => ({
+      networkAclId: id,
+      ingress: spec.ingress,
+      egress: spec.egress,
+    })),
+    securityGroups: contents.securityGroups.map(securityGroupTopology),
+    interfaces: contents.interfaces.map(interfaceTopology),
+    natGateways: [],
+    cut: cutInterfaces(reader, region, contents.interfaces),
+  };
+}
