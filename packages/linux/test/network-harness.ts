@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
-import { addAddress, addVeth, listLinks, replaceRoute, setLinkUp } from '../src/host/links.ts';
+import { addAddress, addVeth, listLinks, replaceRoute, setLinkUp, untilReady } from '../src/host/links.ts';
 import { bindPing, bindUdp, connectTcp, listenTcp } from '../src/host/namespace-sockets.ts';
 import { listNamespaces, makeNamespace, namespaceExists, setSysctlsIn } from '../src/host/namespaces.ts';
 import { withNetlink } from '../src/host/netlink.ts';
@@ -147,6 +147,7 @@ export async function openNetwork(layout: HostLayout, options: LinuxNetworkOptio
   let real = linuxNetwork(layout, options);
   await real.start();
   const outside = makeOutside(layout);
+  await untilReady([{ namespace: internetNamespace(layout), name: 'outside' }]);
   listeners.tcp(outside.namespace, 7);
 
   /** Notes what was applied, so that it is known who should listen where. */

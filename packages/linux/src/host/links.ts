@@ -1,5 +1,6 @@
 /** Links, addresses, routes and routing rules of one network namespace, by netlink. IPv4 only. */
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { namespacePath } from './libc.ts';
 import {
   attribute,
@@ -13,6 +14,7 @@ import {
   nested,
   text,
   u32,
+  withNetlink,
 } from './netlink.ts';
 
 const AF_INET = 2;
@@ -24,6 +26,8 @@ const [IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA
   1, 3, 5, 18, 28, 29,
 ];
 const [IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER] = [1, 2, 1];
+const IFLA_OPERSTATE = 16;
+const IF_OPER_UP = 6;
 const IFF_UP = 1;
 const [IFA_ADDRESS, IFA_LOCAL] = [1, 2];
 const [RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE] = [1, 4, 5, 6, 15];
@@ -107,6 +111,34 @@ export function deleteLink(netlink: Netlink, index: number): void {
 
 export function setLinkUp(netlink: Netlink, index: number): void {
   netlink.request(RTM_NEWLINK, 0, linkMessage(index, IFF_UP, IFF_UP), `link ${index} up`);
+}
+
+/** One end of a link; without a namespace, in this machine's own. */
+export interface LinkEnd {
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/**
+ * Resolves when the links carry packets. The end of a veth that was set up before the other one is switched through by
+ * a worker of the kernel a moment later (up to a second), and drops everything until then. Asking for the one link
+ * does that worker's work at once since Linux 6.8; older kernels are waited for. Throws after `timeoutMs`.
+ */
+export async function untilReady(ends: readonly LinkEnd[], timeoutMs = 3_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (const { namespace, name } of ends) {
+    const ready = (): boolean =>
+      withNetlink(namespace, (netlink) => {
+        const question = Buffer.concat([linkMessage(), attribute(IFLA_IFNAME, text(name))]);
+        const [answer] = netlink.get(RTM_GETLINK, question, `link ${name}`);
+        return answer !== undefined && attributesOf(answer, 16).get(IFLA_OPERSTATE)?.[0] === IF_OPER_UP;
+      });
+    while (!ready()) {
+      if (performance.now() > deadline)
+        throw new Error(`${namespace ?? 'host'}: link ${name} does not come up`);
+      await setTimeout(2);
+    }
+  }
 }
 
 export interface Address {

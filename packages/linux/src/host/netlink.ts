@@ -74,6 +74,8 @@ export interface Netlink {
   request(type: number, flags: number, body: Buffer, about: string): void;
   /** As `request`, and true; false when the kernel's answer is one of `tolerated`. */
   attempt(type: number, flags: number, body: Buffer, about: string, ...tolerated: string[]): boolean;
+  /** The bodies of the messages that answer a question about one thing. Throws as `request` does. */
+  get(type: number, body: Buffer, about: string): Buffer[];
   /** The bodies of all messages that answer a dump. */
   dump(type: number, body: Buffer): Buffer[];
   close(): void;
@@ -141,10 +143,17 @@ export function openNetlink(namespace: string | undefined, protocol = NETLINK_RO
       if (tolerated.includes(error.code)) return false;
       throw error;
     },
+    get(type, body, about) {
+      const bodies: Buffer[] = [];
+      post(type, NLM_F_ACK, body);
+      const errno = readAnswers((answer) => bodies.push(answer));
+      if (errno !== 0) throw new NetlinkError(errno, about);
+      return bodies;
+    },
     dump(type, body) {
       const bodies: Buffer[] = [];
       post(type, NLM_F_DUMP, body);
-      const errno = readAnswers((body) => bodies.push(body));
+      const errno = readAnswers((answer) => bodies.push(answer));
       if (errno !== 0) throw new NetlinkError(errno, `dump ${type}`);
       return bodies;
     },

@@ -7,12 +7,18 @@
  */
 import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
 import { forgetFlows } from '../host/conntrack.ts';
-import { deleteLink, listLinks } from '../host/links.ts';
+import { deleteLink, type LinkEnd, listLinks, untilReady } from '../host/links.ts';
 import { listNamespaces, namespaceExists, removeNamespace } from '../host/namespaces.ts';
 import { withNetlink } from '../host/netlink.ts';
 import { runNft } from '../host/nftables.ts';
-import { type HostLayout, internetNamespace, routerNamespace } from '../layout.ts';
-import { disconnectRouter, type EgressOptions, routePublicAddresses, startInternet } from './internet.ts';
+import { type HostLayout, internetNamespace, linkName, routerNamespace } from '../layout.ts';
+import {
+  disconnectRouter,
+  type EgressOptions,
+  hostLink,
+  routePublicAddresses,
+  startInternet,
+} from './internet.ts';
 import { type LinksPlan, planLinks } from './plan-links.ts';
 import { planNftables } from './plan-nftables.ts';
 import { pinger } from './probe.ts';
@@ -20,6 +26,7 @@ import { ensureRouter, matchLinks, matchRoutes } from './router.ts';
 import { diff, type Ruleset } from './ruleset.ts';
 import { forgetVpc, OwnedNamespaces, readVpc, recordedVpcs, type VpcRecord, writeVpc } from './state.ts';
 
+export { type Missing, missingForNetwork } from './doctor.ts';
 export { hostAddress, reservedPublicCidr } from './internet.ts';
 export { removeAll } from './remove.ts';
 
@@ -113,10 +120,10 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
     }
   };
 
-  const applyNow = (topology: VpcTopology, generation: number): void => {
+  const applyNow = (topology: VpcTopology, generation: number): LinkEnd[] => {
     const { vpcId } = topology;
     const last = recordOf(vpcId);
-    if (last && generation < last.generation) return;
+    if (last && generation < last.generation) return [];
     const ruleset = planNftables(topology, layout);
     const links = planLinks(topology, layout);
     if (!namespaceExists(internetNamespace(layout))) throw new Error('network: start() comes before apply()');
@@ -133,17 +140,20 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
     for (const { namespace } of links.links) {
       if (owned.has(namespace) || !namespaceExists(namespace)) owned.add(namespace, vpcId);
     }
-    withNetlink(router, (netlink) => {
+    const added = withNetlink(router, (netlink) => {
       const lastLinks = trusted ? known.links : last?.topology && planLinks(last.topology, layout);
       const before = new Map((lastLinks?.links ?? []).map((link) => [link.name, link]));
-      matchLinks(router, netlink, links.links, { links: before, trusted });
+      const added = matchLinks(router, netlink, links.links, { links: before, trusted });
       matchRoutes(netlink, links);
+      return added;
     });
+    if (!trusted) added.push({ namespace: internetNamespace(layout), name: linkName(layout, vpcId) });
     routePublicAddresses(layout, vpcId, links.publicAddresses);
     forgetMoved(router, last?.topology, topology);
     removeUnwantedNamespaces(vpcId, new Set(links.links.map((link) => link.namespace)));
     record(vpcId, { generation, topology });
     inForce.set(vpcId, { ruleset, links });
+    return added;
   };
 
   const removeNow = (vpcId: string): void => {
@@ -168,9 +178,10 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
   return {
     async start() {
       startInternet(layout, options);
+      await untilReady([{ name: hostLink(layout) }]);
     },
     async apply(topology, generation) {
-      applyNow(topology, generation);
+      await untilReady(applyNow(topology, generation));
     },
     async remove(vpcId) {
       removeNow(vpcId);

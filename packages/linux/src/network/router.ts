@@ -8,6 +8,7 @@ import {
   deleteRoute,
   deleteRule,
   type Link,
+  type LinkEnd,
   listAddresses,
   listLinks,
   listRoutes,
@@ -31,7 +32,7 @@ const VPC_ROUTER_SYSCTLS = {
   'net.ipv4.ping_group_range': '0 2147483647',
 };
 
-/** Makes the router if it is missing; `before` runs between its making and its first link. */
+/** Makes the router if it is missing. */
 export function ensureRouter(layout: HostLayout, vpcId: string): void {
   const name = routerNamespace(layout, vpcId);
   makeNamespace(name, VPC_ROUTER_SYSCTLS);
@@ -108,14 +109,15 @@ export interface Before {
 
 /**
  * Makes the router's links those of `plan`: takes away first, because a new interface may take the place of an old one
- * in the same instance.
+ * in the same instance. Returns the far ends of the new ones, which may not be ready yet.
  */
 export function matchLinks(
   routerName: string,
   router: Netlink,
   plan: readonly LinkPlan[],
   before: Before,
-): void {
+): LinkEnd[] {
+  const added: LinkEnd[] = [];
   const there = listLinks(router);
   const wanted = new Map(plan.map((link) => [link.name, link]));
   const keep = new Map<string, Link>();
@@ -131,6 +133,7 @@ export function matchLinks(
     const link = keep.get(next.name);
     if (!link) {
       addLink(routerName, router, next);
+      added.push({ namespace: next.namespace, name: next.device });
       continue;
     }
     const last = before.links.get(next.name);
@@ -138,6 +141,7 @@ export function matchLinks(
     configureEnd(next, last?.addresses ?? []);
     if (!link.up) setLinkUp(router, link.index);
   }
+  return added;
 }
 
 const ruleKey = (rule: { priority: number; mark?: number; table: number }): string =>
