@@ -155,13 +155,21 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
   it('gives the request with the fewest open ones to a target, when told so', async () => {
     const targets = [one.target(), two.target()];
     await ensure([group(targets, { algorithm: 'least_outstanding_requests', healthCheck: slowCheck })]);
-    await withBehaviour({ status: 200, delayMs: 400 }, '/slow', async () => {
-      await two.behave({ status: 200, delayMs: 400 }, '/slow');
+    await withBehaviour({ status: 200, delayMs: 800 }, '/slow', async () => {
+      await two.behave({ status: 200, delayMs: 800 }, '/slow');
       const slow = ask(address, 80, '/slow');
       const busy = await until('a request is under way', async () =>
         (await driver.observe('web-a')).find(({ activeRequests }) => activeRequests === 1),
       );
-      for (let n = 0; n < 4; n++) assert.notEqual((await ask(address, 80)).target, busy.targetId);
+      for (let n = 0; n < 4; n++) {
+        assert.notEqual((await ask(address, 80)).target, busy.targetId);
+        // The client has its answer a moment before the request is over for the balancer.
+        await until('only the slow request is under way', async () =>
+          (await driver.observe('web-a')).every(
+            ({ targetId, activeRequests }) => activeRequests === (targetId === busy.targetId ? 1 : 0),
+          ),
+        );
+      }
       assert.equal((await slow).target, busy.targetId);
     });
   });

@@ -219,7 +219,8 @@ function frontend(
 /**
  * HAProxy says 503 for three things that AWS tells apart (load-balancer-troubleshooting.html): no target is registered
  * (503), a target cannot be connected to (502), connecting took too long (504). A backend without servers is answered
- * before HAProxy looks for one; what is left of its 503 is a failed connection, and the time it took says which.
+ * before HAProxy looks for one; what is left of its 503 is a failed connection, and the time it took says which. (A
+ * process that is being replaced counts no servers any more but still has them: there, HAProxy looks for itself.)
  */
 function errorRules(options: ConfigOptions): string[] {
   const limit = (options.connectTimeoutMs ?? connectTimeoutMs) - 50;
@@ -227,13 +228,14 @@ function errorRules(options: ConfigOptions): string[] {
   const title = `%[${took},div(${limit}),bool,iif(${statusLine(504)},${statusLine(502)})]`;
   const body = page(title).replace(/\r\n/g, '\\r\\n');
   const own = `{ res.hdr(${ownMark}) -m found }`;
+  const failed = `{ status 503 } { res.hdr(${ownMark}) connect } { srv_id -m found }`;
   return [
-    noTargets(options, ` hdr ${ownMark} 1 if { nbsrv eq 0 }`),
+    noTargets(options, ` hdr ${ownMark} 1 if { nbsrv eq 0 } !{ stopping }`),
     ...ownErrors(options, [400, 408, 413, 500, 501, 502, 504], ` hdr ${ownMark} 1`),
     `  http-error status 503 content-type text/html lf-string "${body}" ${ownHeaders} hdr ${ownMark} connect`,
     `  http-response del-header ${ownMark} if { status ge 400 }`,
-    `  http-after-response set-status 502 reason "Bad Gateway" if { status 503 } { res.hdr(${ownMark}) connect } { ${took} lt ${limit} }`,
-    `  http-after-response set-status 504 reason "Gateway Time-out" if { status 503 } { res.hdr(${ownMark}) connect }`,
+    `  http-after-response set-status 502 reason "Bad Gateway" if ${failed} { ${took} lt ${limit} }`,
+    `  http-after-response set-status 504 reason "Gateway Time-out" if ${failed}`,
     `  http-after-response set-var(proc.own5xx) var(proc.own5xx),add(1) if { status ge 500 } ${own}`,
     `  http-after-response set-var(proc.own4xx) var(proc.own4xx),add(1) if { status 400:499 } ${own}`,
     `  http-after-response del-header ${ownMark} if { status ge 400 }`,

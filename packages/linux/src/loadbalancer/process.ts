@@ -3,6 +3,7 @@
  * when the control process dies and can be taken over by the next one.
  */
 import { spawn } from 'node:child_process';
+import type { Stats } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,9 +26,15 @@ export async function findProcess(directory: string): Promise<number | undefined
   return pid > 0 && (await belongsTo(pid, directory)) ? pid : undefined;
 }
 
+const statNamespace = (namespace: string): Promise<Stats> =>
+  stat(namespacePath(namespace)).catch((cause) => {
+    throw new Error(`network namespace ${namespace} does not exist`, { cause });
+  });
+
 /** Whether the process stands in the namespace that now has this name. */
 export async function standsIn(pid: number, namespace: string): Promise<boolean> {
-  const [own, wanted] = await Promise.all([stat(`/proc/${pid}/ns/net`), stat(namespacePath(namespace))]);
+  const wanted = await statNamespace(namespace);
+  const own = await stat(`/proc/${pid}/ns/net`);
   return own.ino === wanted.ino && own.dev === wanted.dev;
 }
 
@@ -36,9 +43,7 @@ export async function standsIn(pid: number, namespace: string): Promise<boolean>
  * sockets and lets it finish its connections. Resolves when it listens; throws HAProxy's own words otherwise.
  */
 export async function startProcess(directory: string, namespace: string, old?: number): Promise<void> {
-  await stat(namespacePath(namespace)).catch(() => {
-    throw new Error(`network namespace ${namespace} does not exist`);
-  });
+  await statNamespace(namespace);
   const log = join(directory, 'start.log');
   const output = await open(log, 'w');
   const words = [
