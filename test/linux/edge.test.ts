@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { InstanceMetadata, PublishedRecord } from '@holdfast/region/drivers/edge.ts';
 import * as dns from 'dns-packet';
+import { processStartTime } from '../../packages/linux/src/edge/edge-identity.ts';
 import {
   edgeStatus,
   type LinuxEdge,
@@ -410,6 +411,17 @@ describe('the edge', { skip: why }, () => {
     } finally {
       supervision.stop();
     }
+  });
+
+  test('ends by itself when its run directory is removed, and leaves nothing there', async () => {
+    const elsewhere = { ...layout, runDirectory: join(directory, 'run-2') };
+    const { pid } = await startEdge(elsewhere, { hostsFile: false });
+    rmSync(elsewhere.runDirectory, { recursive: true });
+    await eventually(() => processStartTime(pid) === undefined, 'the process is gone');
+    assert.equal(existsSync(elsewhere.runDirectory), false);
+    assert.equal(edgeStatus(elsewhere), undefined);
+    const log = readFileSync(join(layout.runDirectory, 'edge.log'), 'utf8');
+    assert.doesNotMatch(log, /Error/, 'whatever it went through, the edge has met no fault of its own');
   });
 
   test('is served in every VPC, whoever it is: the region listens the same way', async () => {

@@ -147,7 +147,8 @@ export interface EdgeSupervision {
 
 const LONGEST_BACK_OFF_MS = 2_000;
 const SETTLED_MS = 5_000;
-const LOOK_MS = 500;
+const ASK_MS = 2_000;
+const LONGEST_SILENCE_MS = 15_000;
 
 /**
  * Keeps the edge alive: starts it when there is none, and again as soon as it is gone. One that dies again and again
@@ -160,22 +161,31 @@ export function superviseEdge(
   const over = new AbortController();
   let restMs = 0;
 
-  const gone = (): Promise<void> =>
+  const gone = (pid: number): Promise<void> =>
     new Promise((resolve) => {
-      // The connection breaks at the moment of death; the look at the process is for an edge that hung before.
+      // The connection breaks at the moment of death. An edge that lives and does not answer is ended.
       const connection = connect(edgeFiles(layout).socket);
-      const look = setInterval(() => {
-        if (!runningEdge(layout)) end();
-      }, LOOK_MS);
-      look.unref();
+      let heardAtMs = performance.now();
+      const ask = setInterval(() => {
+        const silentMs = performance.now() - heardAtMs;
+        if (silentMs > LONGEST_SILENCE_MS && runningEdge(layout)?.pid === pid) {
+          log.error('the edge does not answer and is ended', { pid, silentMs });
+          process.kill(pid, 'SIGKILL');
+        }
+        connection.write('are you there?\n');
+      }, ASK_MS);
+      ask.unref();
       const end = () => {
-        clearInterval(look);
+        clearInterval(ask);
+        over.signal.removeEventListener('abort', end);
         connection.destroy();
         resolve();
       };
       connection.unref();
-      connection.resume();
-      connection.once('error', end);
+      connection.on('data', () => {
+        heardAtMs = performance.now();
+      });
+      connection.on('error', end);
       connection.once('close', end);
       over.signal.addEventListener('abort', end, { once: true });
     });
@@ -185,7 +195,7 @@ export function superviseEdge(
       try {
         const { pid } = await startEdge(layout, options);
         log.info('the edge serves', { pid });
-        await gone();
+        await gone(pid);
       } catch (error) {
         if (!over.signal.aborted) log.error('the edge did not start', { error });
       }

@@ -6,7 +6,7 @@
  * be lost, by the store's own version, looked at four times a second.
  */
 import { createSocket } from 'node:dgram';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { setsockopt } from '../host/libc.ts';
 import { bindUdp, connectTcp, listenTcp } from '../host/namespace-sockets.ts';
@@ -171,10 +171,12 @@ export function edgeService(layout: HostLayout, options: EdgeOptions, log: EdgeL
 
   const refresh = async (): Promise<StorePosition | undefined> => {
     dataVersion = open.store.dataVersion();
+    const first = position === undefined;
     const changes = open.store.changesSince(position);
     const gone = changes.whole ? state.keys().filter((key) => !changes.put.has(key)) : changes.removed;
     position = changes.position;
-    if (gone.length === 0 && changes.put.size === 0) return position;
+    // The first time, also nothing is news: an earlier edge may have left a block in the hosts file.
+    if (!first && gone.length === 0 && changes.put.size === 0) return position;
     for (const key of gone) state.remove(key);
     for (const [key, record] of changes.put) state.put(key, record);
     listeners.sync(
@@ -195,6 +197,8 @@ export function edgeService(layout: HostLayout, options: EdgeOptions, log: EdgeL
     return at;
   };
   const poll = setInterval(() => {
+    // Without the lock the whole run directory is gone, and this edge is about to end: it must not make it anew.
+    if (!existsSync(files.lock)) return;
     try {
       // The file may have been lost and made anew under the open one.
       if (statSync(files.store, { throwIfNoEntry: false })?.ino !== open.inode) {

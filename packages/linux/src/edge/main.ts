@@ -3,14 +3,14 @@
  * starts it again when it dies. At most one for each region of this machine: the lock file is SQLite's, so the kernel
  * frees it however the process ends.
  */
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import type { HostLayout } from '../layout.ts';
-import { type EdgeIdentity, EXIT_ALREADY_RUNNING, processStartTime } from './edge-identity.ts';
+import { type EdgeIdentity, EXIT_ALREADY_RUNNING, processStartTime, runningEdge } from './edge-identity.ts';
 import { type EdgeLog, edgeLog } from './edge-log.ts';
 import { type Edge, type EdgeOptions, edgeService } from './edge-service.ts';
 import { edgeFiles } from './files.ts';
@@ -48,6 +48,16 @@ async function answerNotifications(connection: Socket, edge: Edge): Promise<void
       connection.write(`${JSON.stringify(position)}\n`);
     }
   }
+}
+
+/** Ends the edge when its run directory has been removed, or belongs to another one: nobody could find it any more. */
+function endWithLock(path: string, end: (reason: string) => Promise<void>): void {
+  const own = statSync(path).ino;
+  const timer = setInterval(() => {
+    if (statSync(path, { throwIfNoEntry: false })?.ino === own) return;
+    clearInterval(timer);
+    void end('its lock file is gone');
+  }, 1_000);
 }
 
 function writeIdentity(path: string): void {
@@ -100,13 +110,16 @@ async function main(): Promise<void> {
   notifications.listen(files.socket, () => chmodSync(files.socket, 0o600));
   log(`the edge of '${layout.prefix}' serves, process ${process.pid}`);
 
-  const end = async (signal: string) => {
-    log(`the edge ends: ${signal}`);
+  const end = async (reason: string) => {
+    log(`the edge ends: ${reason}`);
     await edge.close();
-    for (const file of [files.socket, files.pid]) rmSync(file, { force: true });
+    // What another edge has put there by now is not this one's to remove.
+    if (runningEdge(layout)?.pid === process.pid)
+      for (const file of [files.socket, files.pid]) rmSync(file, { force: true });
     lock.close();
     process.exit(0);
   };
+  endWithLock(files.lock, end);
   process.once('SIGTERM', () => void end('SIGTERM'));
   process.once('SIGINT', () => void end('SIGINT'));
   // The region's terminal may go away; the edge stays.
