@@ -1,11 +1,16 @@
 /** The network half of EC2: every operation and loop of it, and what other services need of it. */
 import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../../common/service.ts';
+import { tagOperations } from '../tag-operations.ts';
+import { absentOperations } from './absent.ts';
 import { dhcpOptionsOperations } from './dhcp-options.ts';
+import { interfaceOperations } from './interface-operations.ts';
 import { internetGatewayOperations } from './internet-gateway.ts';
 import { networkAclOperations } from './network-acl.ts';
 import { routeOperations } from './route.ts';
 import { routeTableOperations } from './route-table.ts';
+import { securityGroupOperations } from './security-group.ts';
+import { securityGroupRuleOperations } from './security-group-rule.ts';
 import { subnetOperations } from './subnet.ts';
 import { vpcOperations } from './vpc.ts';
 import { vpcLoop } from './vpc-loop.ts';
@@ -19,6 +24,7 @@ export {
   createInstanceInterface,
   createManagedInterface,
   deleteInterface,
+  detachInterface,
   type InstanceInterfaceRequest,
   interfacesOfEndpoint,
   isInForce,
@@ -38,6 +44,11 @@ export const networkOperations: Readonly<Record<string, Operation>> = {
   ...routeOperations,
   ...networkAclOperations,
   ...dhcpOptionsOperations,
+  ...securityGroupOperations,
+  ...securityGroupRuleOperations,
+  ...interfaceOperations,
+  ...absentOperations,
+  ...tagOperations,
 };
 
 export const networkReconcilers = (context: LoopContext): readonly Reconciler[] => [vpcLoop(context)];

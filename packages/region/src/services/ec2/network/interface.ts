@@ -94,7 +94,8 @@ export function subnetOf(scope: Scope, subnetId: string): Subnet {
   return subnet;
 }
 
-interface InterfaceRequest {
+/** Everything that makes an interface. */
+export interface InterfaceRequest {
   readonly owner?: ResourceKey;
   readonly subnet: Subnet;
   readonly securityGroupIds: readonly string[];
@@ -103,13 +104,14 @@ interface InterfaceRequest {
   readonly description: string;
   readonly interfaceType: NetworkInterfaceSpec['interfaceType'];
   readonly requesterManaged: boolean;
-  readonly attachment: Omit<NonNullable<NetworkInterfaceSpec['attachment']>, 'attachmentId' | 'attachTime'>;
+  /** Absent: it is attached to nothing yet. */
+  readonly attachment?: Omit<NonNullable<NetworkInterfaceSpec['attachment']>, 'attachmentId' | 'attachTime'>;
   readonly tags?: Tags | undefined;
 }
 
-function createInterface(scope: Scope, request: InterfaceRequest): NetworkInterface {
+export function createInterface(scope: Scope, request: InterfaceRequest): NetworkInterface {
   const { subnet } = request;
-  const attachment = {
+  const attachment = request.attachment && {
     ...request.attachment,
     attachmentId: newId(scope, 'eni-attach'),
     attachTime: scope.now,
@@ -126,7 +128,7 @@ function createInterface(scope: Scope, request: InterfaceRequest): NetworkInterf
     securityGroupIds: request.securityGroupIds,
     sourceDestCheck: request.interfaceType !== 'nat_gateway',
     interfaceType: request.interfaceType,
-    attachment,
+    ...(attachment && { attachment }),
     requesterManaged: request.requesterManaged,
   };
   return scope.tx.create(networkInterfaces, {
@@ -206,6 +208,15 @@ export function deleteInterface(scope: Scope, id: string): void {
   if (!found) return;
   if (found.spec.publicAddress !== undefined) releasePublicAddress(scope, found.spec.publicAddress);
   scope.tx.remove(found);
+}
+
+/** Parts an interface from its instance, which ends without it. It loses its auto-assigned public address. */
+export function detachInterface(scope: Scope, id: string): void {
+  unassignPublicAddress(scope, id);
+  const found = scope.tx.get(networkInterfaces, scope.region, id);
+  if (!found?.spec.attachment) return;
+  const { attachment: _, ...spec } = found.spec;
+  scope.tx.update(found, { spec: { ...spec, autoAssignPublicAddress: false } });
 }
 
 /** Gives an interface its public address again, when it has none and was made to have one: its instance starts. */

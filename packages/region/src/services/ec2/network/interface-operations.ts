@@ -1,0 +1,304 @@
+/** Network interfaces as users see and change them. */
+import type * as ec2 from '@aws-sdk/client-ec2';
+import { AwsError, refuseParameters } from '../../common/errors.ts';
+import type { FilterFields } from '../../common/filters.ts';
+import { zoneNamed } from '../../common/geography.ts';
+import { onceByToken } from '../../common/idempotency.ts';
+import type { Operation, RequestContext, Scope } from '../../common/service.ts';
+import * as errors from '../errors.ts';
+import { type NetworkInterface, networkInterfaces, securityGroups, subnets, vpcs } from '../records.ts';
+import { specifiedTags, tagList } from '../tags.ts';
+import { privateDnsName, publicDnsName } from './dns-name.ts';
+import { createInterface, deleteInterface, subnetOf } from './interface.ts';
+import { resolveSecurityGroups } from './security-group-lookup.ts';
+import { select, truth } from './selection.ts';
+
+/** The interface of that id. Throws `InvalidNetworkInterfaceID.NotFound`. */
+export function interfaceOf(scope: Scope, id: string): NetworkInterface {
+  const found = scope.tx.get(networkInterfaces, scope.region, id);
+  if (!found) throw errors.networkInterfaceNotFound(id);
+  return found;
+}
+
+/** What a service keeps is not the user's to change. */
+function changeable(scope: Scope, id: string): NetworkInterface {
+  const found = interfaceOf(scope, id);
+  if (found.spec.requesterManaged) {
+    throw errors.operationNotPermitted(
+      `The network interface '${id}' is managed by a service and cannot be changed.`,
+    );
+  }
+  return found;
+}
+
+const zoneOf = (scope: Scope, { spec }: NetworkInterface): string | undefined =>
+  scope.tx.get(subnets, scope.region, spec.subnetId)?.spec.zone;
+
+const hasDnsNames = (scope: Scope, { spec }: NetworkInterface): boolean =>
+  scope.tx.get(vpcs, scope.region, spec.vpcId)?.spec.enableDnsHostnames === true;
+
+/** An auto-assigned address belongs to AWS, not to the account. */
+function associationOf(scope: Scope, found: NetworkInterface): ec2.NetworkInterfaceAssociation | undefined {
+  const { publicAddress } = found.spec;
+  if (publicAddress === undefined) return undefined;
+  return {
+    PublicIp: publicAddress,
+    PublicDnsName: hasDnsNames(scope, found) ? publicDnsName(scope.region, publicAddress) : '',
+    IpOwnerId: 'amazon',
+  };
+}
+
+/** The services that keep interfaces, as AWS names them. */
+const REQUESTERS = {
+  interface: undefined,
+  load_balancer: 'amazon-elb',
+  nat_gateway: 'amazon-vpc',
+} as const;
+
+function attachmentOf(scope: Scope, { spec }: NetworkInterface): ec2.NetworkInterfaceAttachment | undefined {
+  const { attachment } = spec;
+  if (!attachment) return undefined;
+  const instance = attachment.instanceId;
+  return {
+    AttachmentId: attachment.attachmentId,
+    AttachTime: new Date(attachment.attachTime),
+    DeleteOnTermination: attachment.deleteOnTermination,
+    DeviceIndex: attachment.deviceIndex,
+    NetworkCardIndex: 0,
+    Status: 'attached',
+    ...(instance !== undefined && { InstanceId: instance }),
+    InstanceOwnerId: instance === undefined ? REQUESTERS[spec.interfaceType] : scope.settings.accountId,
+  };
+}
+
+const groupsOf = (scope: Scope, { spec }: NetworkInterface): ec2.GroupIdentifier[] =>
+  spec.securityGroupIds.map((GroupId) => ({
+    GroupId,
+    GroupName: scope.tx.get(securityGroups, scope.region, GroupId)?.spec.name,
+  }));
+
+/**
+ * As AWS shows it, an Application Load Balancer's interface is of the usual type. The model's enumeration has no
+ * `nat_gateway`; the API answers with it all the same.
+ */
+const typeOf = ({ spec }: NetworkInterface): ec2.NetworkInterfaceType =>
+  (spec.interfaceType === 'load_balancer' ? 'interface' : spec.interfaceType) as ec2.NetworkInterfaceType;
+
+const statusOf = ({ spec }: NetworkInterface): ec2.NetworkInterfaceStatus =>
+  spec.attachment ? 'in-use' : 'available';
+
+export function interfaceShape(scope: Scope, found: NetworkInterface): ec2.NetworkInterface {
+  const { spec } = found;
+  const Association = associationOf(scope, found);
+  const zone = zoneNamed(scope.region, zoneOf(scope, found) ?? '');
+  const dnsName = (address: string): { PrivateDnsName?: string } =>
+    hasDnsNames(scope, found) ? { PrivateDnsName: privateDnsName(scope.region, address) } : {};
+  return {
+    NetworkInterfaceId: found.id,
+    VpcId: spec.vpcId,
+    SubnetId: spec.subnetId,
+    AvailabilityZone: zone?.name,
+    AvailabilityZoneId: zone?.id,
+    Description: spec.description,
+    InterfaceType: typeOf(found),
+    MacAddress: spec.macAddress,
+    OwnerId: scope.settings.accountId,
+    RequesterManaged: spec.requesterManaged,
+    RequesterId: REQUESTERS[spec.interfaceType],
+    SourceDestCheck: spec.sourceDestCheck,
+    Status: statusOf(found),
+    PrivateIpAddress: spec.privateAddress,
+    ...dnsName(spec.privateAddress),
+    PrivateIpAddresses: [spec.privateAddress, ...spec.secondaryAddresses].map((address, at) => ({
+      Primary: at === 0,
+      PrivateIpAddress: address,
+      ...dnsName(address),
+      ...(at === 0 && Association && { Association }),
+    })),
+    ...(Association && { Association }),
+    Ipv6Addresses: [],
+    Attachment: attachmentOf(scope, found),
+    Groups: groupsOf(scope, found),
+    TagSet: tagList(found.tags),
+  };
+}
+
+/** The call takes addresses from the subnet at once, so a repeated one must not take a second. */
+function createNetworkInterface(
+  input: ec2.CreateNetworkInterfaceRequest,
+  context: RequestContext,
+): ec2.CreateNetworkInterfaceResult {
+  refuseParameters('CreateNetworkInterface', input, [
+    'ConnectionTrackingSpecification',
+    'EnablePrimaryIpv6',
+    'InterfaceType',
+    'Ipv4PrefixCount',
+    'Ipv4Prefixes',
+    'Ipv6AddressCount',
+    'Ipv6Addresses',
+    'Ipv6PrefixCount',
+    'Ipv6Prefixes',
+    'Operator',
+    'PrivateIpAddresses',
+    'SecondaryPrivateIpAddressCount',
+  ]);
+  const subnet = subnetOf(context, errors.required(input.SubnetId, 'subnetId'));
+  const request = {
+    call: 'CreateNetworkInterface',
+    token: input.ClientToken,
+    input,
+    mismatch: errors.idempotentParameterMismatch,
+  };
+  const [id = ''] = onceByToken(context, request, () => [
+    createInterface(context, {
+      subnet,
+      securityGroupIds: resolveSecurityGroups(context, subnet.spec.vpcId, input.Groups),
+      privateAddress: input.PrivateIpAddress,
+      withPublicAddress: false,
+      description: input.Description ?? '',
+      interfaceType: 'interface',
+      requesterManaged: false,
+      tags: specifiedTags(input.TagSpecifications, 'network-interface'),
+    }).id,
+  ]);
+  return {
+    NetworkInterface: interfaceShape(context, interfaceOf(context, id)),
+    ClientToken: input.ClientToken,
+  };
+}
+
+function deleteNetworkInterface(input: ec2.DeleteNetworkInterfaceRequest, context: RequestContext): void {
+  const found = changeable(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  if (found.spec.attachment) {
+    throw new AwsError('InvalidParameterValue', `Network interface '${found.id}' is currently in use.`);
+  }
+  deleteInterface(context, found.id);
+}
+
+function interfaceFields(scope: Scope): FilterFields<NetworkInterface> {
+  const of = (found: NetworkInterface): NetworkInterface['spec']['attachment'] => found.spec.attachment;
+  const text = (value: number | boolean | undefined): string | undefined =>
+    value === undefined ? undefined : String(value);
+  const publicIp = ({ spec }: NetworkInterface): string | undefined => spec.publicAddress;
+  const publicDns = (found: NetworkInterface): string | undefined =>
+    associationOf(scope, found)?.PublicDnsName || undefined;
+  const owner = (found: NetworkInterface): string | undefined =>
+    found.spec.publicAddress === undefined ? undefined : 'amazon';
+  return {
+    'association.ip-owner-id': owner,
+    'association.public-ip': publicIp,
+    'association.public-dns-name': publicDns,
+    'addresses.association.owner-id': owner,
+    'addresses.association.public-ip': publicIp,
+    'addresses.primary': ({ spec }) => (spec.secondaryAddresses.length > 0 ? ['true', 'false'] : 'true'),
+    'addresses.private-ip-address': ({ spec }) => [spec.privateAddress, ...spec.secondaryAddresses],
+    'attachment.attach-time': (found) => attachmentOf(scope, found)?.AttachTime?.toISOString(),
+    'attachment.attachment-id': (found) => of(found)?.attachmentId,
+    'attachment.delete-on-termination': (found) => text(of(found)?.deleteOnTermination),
+    'attachment.device-index': (found) => text(of(found)?.deviceIndex),
+    'attachment.instance-id': (found) => of(found)?.instanceId,
+    'attachment.instance-owner-id': (found) => attachmentOf(scope, found)?.InstanceOwnerId,
+    'attachment.status': (found) => attachmentOf(scope, found)?.Status,
+    'availability-zone': (found) => zoneOf(scope, found),
+    description: ({ spec }) => spec.description,
+    'group-id': ({ spec }) => spec.securityGroupIds,
+    'group-name': (found) => groupsOf(scope, found).flatMap(({ GroupName }) => GroupName ?? []),
+    'interface-type': typeOf,
+    'ipv6-addresses.ipv6-address': () => undefined,
+    'mac-address': ({ spec }) => spec.macAddress,
+    'network-interface-id': ({ id }) => id,
+    'owner-id': () => scope.settings.accountId,
+    'private-dns-name': (found) => interfaceShape(scope, found).PrivateDnsName,
+    'private-ip-address': ({ spec }) => spec.privateAddress,
+    'requester-id': ({ spec }) => REQUESTERS[spec.interfaceType],
+    'requester-managed': ({ spec }) => truth(spec.requesterManaged),
+    'source-dest-check': ({ spec }) => truth(spec.sourceDestCheck),
+    status: statusOf,
+    'subnet-id': ({ spec }) => spec.subnetId,
+    'vpc-id': ({ spec }) => spec.vpcId,
+  };
+}
+
+function describeNetworkInterfaces(
+  input: ec2.DescribeNetworkInterfacesRequest,
+  context: RequestContext,
+): ec2.DescribeNetworkInterfacesResult {
+  const { items, NextToken } = select(context, input, {
+    call: 'DescribeNetworkInterfaces',
+    items: context.tx.list(networkInterfaces, context.region),
+    ids: input.NetworkInterfaceIds,
+    notFound: errors.networkInterfaceNotFound,
+    fields: interfaceFields(context),
+  });
+  return { NetworkInterfaces: items.map((found) => interfaceShape(context, found)), NextToken };
+}
+
+function describeNetworkInterfaceAttribute(
+  input: ec2.DescribeNetworkInterfaceAttributeRequest,
+  context: RequestContext,
+): ec2.DescribeNetworkInterfaceAttributeResult {
+  const found = interfaceOf(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  const NetworkInterfaceId = found.id;
+  switch (errors.required(input.Attribute, 'attribute')) {
+    case 'attachment':
+      return { NetworkInterfaceId, Attachment: attachmentOf(context, found) };
+    case 'description':
+      return { NetworkInterfaceId, Description: { Value: found.spec.description } };
+    case 'groupSet':
+      return { NetworkInterfaceId, Groups: groupsOf(context, found) };
+    case 'sourceDestCheck':
+      return { NetworkInterfaceId, SourceDestCheck: { Value: found.spec.sourceDestCheck } };
+    case 'associatePublicIpAddress':
+      return { NetworkInterfaceId, AssociatePublicIpAddress: found.spec.autoAssignPublicAddress };
+    default:
+      throw errors.invalidParameterValue(
+        `Value (${input.Attribute}) for parameter attribute is invalid. Unknown attribute.`,
+      );
+  }
+}
+
+function modifyNetworkInterfaceAttribute(
+  input: ec2.ModifyNetworkInterfaceAttributeRequest,
+  context: RequestContext,
+): void {
+  refuseParameters('ModifyNetworkInterfaceAttribute', input, [
+    'AssociatePublicIpAddress',
+    'AssociatedSubnetIds',
+    'ConnectionTrackingSpecification',
+    'EnaSrdSpecification',
+    'EnablePrimaryIpv6',
+  ]);
+  const found = changeable(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  const { spec } = found;
+  const change = input.Attachment;
+  if (change && change.AttachmentId !== spec.attachment?.attachmentId) {
+    throw new AwsError(
+      'InvalidAttachmentID.NotFound',
+      `The attachment ID '${change.AttachmentId}' does not exist`,
+    );
+  }
+  refuseParameters('ModifyNetworkInterfaceAttribute', change ?? {}, [
+    'DefaultEnaQueueCount',
+    'EnaQueueCount',
+  ]);
+  const deleteOnTermination = change?.DeleteOnTermination ?? spec.attachment?.deleteOnTermination ?? false;
+  context.tx.update(found, {
+    spec: {
+      ...spec,
+      description: input.Description?.Value ?? spec.description,
+      sourceDestCheck: input.SourceDestCheck?.Value ?? spec.sourceDestCheck,
+      securityGroupIds: input.Groups?.length
+        ? resolveSecurityGroups(context, spec.vpcId, input.Groups)
+        : spec.securityGroupIds,
+      ...(spec.attachment && { attachment: { ...spec.attachment, deleteOnTermination } }),
+    },
+  });
+}
+
+export const interfaceOperations: Readonly<Record<string, Operation>> = {
+  CreateNetworkInterface: createNetworkInterface,
+  DeleteNetworkInterface: deleteNetworkInterface,
+  DescribeNetworkInterfaces: describeNetworkInterfaces,
+  DescribeNetworkInterfaceAttribute: describeNetworkInterfaceAttribute,
+  ModifyNetworkInterfaceAttribute: modifyNetworkInterfaceAttribute,
+};
