@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
+import type { Attempt } from '../../region/test/contracts/network.ts';
 import { addAddress, addVeth, listLinks, replaceRoute, setLinkUp, untilReady } from '../src/host/links.ts';
 import { bindPing, bindUdp, connectTcp, listenTcp } from '../src/host/namespace-sockets.ts';
 import { listNamespaces, makeNamespace, namespaceExists, setSysctlsIn } from '../src/host/namespaces.ts';
@@ -15,19 +16,21 @@ import {
 } from '../src/network/index.ts';
 import { addressAt } from '../src/network/ipv4.ts';
 
-/** A packet inside one machine takes microseconds; what has not come after this long does not come. */
-const WAIT_MS = 500;
-
 /**
  * Resolves with false after the wait, but not before the event loop has looked for what has arrived meanwhile: on a
  * busy machine a timer can be noticed before an answer that was there first.
  */
-function deadline(give: (value: false) => void): NodeJS.Timeout {
-  return setTimeout(() => setImmediate(() => setImmediate(() => give(false))), WAIT_MS);
+function deadline(patienceMs: number, give: (value: false) => void): NodeJS.Timeout {
+  return setTimeout(() => setImmediate(() => setImmediate(() => give(false))), patienceMs);
 }
 
-/** Does a TCP connection come about? Says which of its ends the other side sees when `told` is asked for. */
-export function tcpReaches(namespace: string, address: string, port: number): Promise<boolean> {
+/** Does a TCP connection come about? */
+export function tcpReaches(
+  namespace: string,
+  address: string,
+  port: number,
+  patienceMs = 400,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTcp(namespace, address, port);
     const finish = (reached: boolean): void => {
@@ -35,13 +38,18 @@ export function tcpReaches(namespace: string, address: string, port: number): Pr
       socket.destroy();
       resolve(reached);
     };
-    const timer = deadline(finish);
+    const timer = deadline(patienceMs, finish);
     socket.on('connect', () => finish(true)).on('error', () => finish(false));
   });
 }
 
 /** What whoever listens there says first: our listeners say whom they see. */
-export function tcpReads(namespace: string, address: string, port: number): Promise<string | undefined> {
+export function tcpReads(
+  namespace: string,
+  address: string,
+  port: number,
+  patienceMs = 400,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connectTcp(namespace, address, port);
     const finish = (said: string | undefined): void => {
@@ -49,31 +57,46 @@ export function tcpReads(namespace: string, address: string, port: number): Prom
       socket.destroy();
       resolve(said);
     };
-    const timer = deadline(() => finish(undefined));
+    const timer = deadline(patienceMs, () => finish(undefined));
     socket.on('data', (data) => finish(String(data))).on('error', () => finish(undefined));
   });
 }
 
-function datagramReaches(fd: number, message: Buffer, address: string, port: number): Promise<boolean> {
+function datagramReaches(
+  fd: number,
+  message: Buffer,
+  address: string,
+  port: number,
+  patienceMs: number,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
     const finish = (reached: boolean): void => {
       clearTimeout(timer);
+      clearInterval(again);
       socket.close();
       resolve(reached);
     };
-    const timer = deadline(finish);
+    const timer = deadline(patienceMs, finish);
     socket.on('message', (answer) => finish(answer[0] !== 3)).on('error', () => undefined);
-    socket.bind({ fd }, () => socket.send(message, port, address, () => undefined));
+    const ask = (): void => socket.send(message, port, address, () => undefined);
+    // A lost datagram is nobody's fault.
+    const again = setInterval(ask, 300);
+    socket.bind({ fd }, ask);
   });
 }
 
-export const udpReaches = (namespace: string, address: string, port: number): Promise<boolean> =>
-  datagramReaches(bindUdp(namespace, '0.0.0.0', 0), Buffer.from('?'), address, port);
+export const udpReaches = (
+  namespace: string,
+  address: string,
+  port: number,
+  patienceMs = 400,
+): Promise<boolean> =>
+  datagramReaches(bindUdp(namespace, '0.0.0.0', 0), Buffer.from('?'), address, port, patienceMs);
 
-export function pingReaches(namespace: string, address: string): Promise<boolean> {
+export function pingReaches(namespace: string, address: string, patienceMs = 400): Promise<boolean> {
   setSysctlsIn(namespace, { 'net.ipv4.ping_group_range': '0 2147483647' });
-  return datagramReaches(bindPing(namespace), Buffer.from([8, 0, 0, 0, 0, 0, 0, 1]), address, 1);
+  return datagramReaches(bindPing(namespace), Buffer.from([8, 0, 0, 0, 0, 0, 0, 1]), address, 1, patienceMs);
 }
 
 /** Listeners that answer each caller with the caller's address. */
@@ -180,28 +203,19 @@ export async function openNetwork(layout: HostLayout, options: LinuxNetworkOptio
     outsideAddress: outside.address,
     publicAddress: (n: number) => addressAt(layout.publicCidr, n),
     namespace: (id: string) => endpointNamespace(layout, id),
-    async reaches({
-      from,
-      to,
-      protocol,
-      port = 0,
-    }: {
-      from: string;
-      to: string;
-      protocol: number;
-      port?: number;
-    }) {
+    async reaches({ from, to, protocol, port = 0 }: Attempt, patienceMs: number) {
       const source = from === 'outside' ? outside.namespace : namespaceOf(from);
       if (!namespaceExists(source)) return false;
       for (const namespace of namespacesAt(to).filter(namespaceExists)) {
         if (protocol === 6) listeners.tcp(namespace, port);
         if (protocol === 17) listeners.udp(namespace, port);
       }
-      if (protocol === 6) return tcpReaches(source, to, port);
-      if (protocol === 17) return udpReaches(source, to, port);
-      return pingReaches(source, to);
+      if (protocol === 6) return tcpReaches(source, to, port, patienceMs);
+      if (protocol === 17) return udpReaches(source, to, port, patienceMs);
+      return pingReaches(source, to, patienceMs);
     },
-    publicAddressSeen: (interfaceId: string) => tcpReads(namespaceOf(interfaceId), outside.address, 7),
+    publicAddressSeen: (interfaceId: string, patienceMs: number) =>
+      tcpReads(namespaceOf(interfaceId), outside.address, 7, patienceMs),
     async reopen() {
       real.close();
       real = linuxNetwork(layout, options);
