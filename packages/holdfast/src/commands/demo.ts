@@ -1,114 +1,11 @@
-import * as ec2 from '@aws-sdk/client-ec2';
-import { linuxCompute } from '@holdfast/linux/compute/index.ts';
 import { type Command, Refusal } from '../command.ts';
 import { livingControl } from '../control/record.ts';
-import { Load } from '../demo/load.ts';
-import { type Incident, reportText } from '../demo/report.ts';
-import {
-  type Clients,
-  connect,
-  createStack,
-  deleteStack,
-  healthyTargets,
-  members,
-  type Stack,
-  until,
-} from '../demo/stack.ts';
 import { prepareMachine } from '../machine.ts';
-import { type Place, placeOf } from '../place.ts';
+import { placeOf } from '../place.ts';
 import { step } from '../progress.ts';
 import { takeDown } from './down.ts';
 import { environmentFor } from './env.ts';
 import { controlOptions, readControlOptions, startDetached } from './up.ts';
-
-const NAME = 'holdfast-demo';
-const PER_SECOND = 100;
-/** A bound, should the demo hang: ten minutes of load. */
-const MOST_REQUESTS = PER_SECOND * 600;
-
-/** Waits for what one blow sets off, and times it. */
-async function follow(
-  clients: Clients,
-  stack: Stack,
-  load: Load,
-  what: string,
-  victim: string,
-  strike: () => Promise<void>,
-): Promise<Incident> {
-  const before = new Set((await members(clients, stack)).map((one) => one.InstanceId));
-  console.error(`${what} …`);
-  const struckAt = performance.now();
-  await strike();
-  await until('the loss is detected', 60_000, async () => {
-    const member = (await members(clients, stack)).find((one) => one.InstanceId === victim);
-    return member?.LifecycleState === 'InService' && member.HealthStatus === 'Healthy' ? undefined : true;
-  });
-  const detectedAt = performance.now();
-  const replacement = await until('a replacement is launched', 60_000, async () =>
-    (await members(clients, stack)).map((one) => one.InstanceId ?? '').find((id) => !before.has(id)),
-  );
-  const replacedAt = performance.now();
-  const first = await until('the replacement answers', 120_000, async () =>
-    load.firstServedBy(replacement, struckAt),
-  );
-  await until('two instances are in service', 120_000, async () => {
-    const inService = (await members(clients, stack)).filter((one) => one.LifecycleState === 'InService');
-    const healthy = await healthyTargets(clients, stack);
-    return inService.length === 2 && inService.every((one) => healthy.includes(one.InstanceId ?? ''))
-      ? true
-      : undefined;
-  });
-  return { what, struckAt, detectedAt, replacedAt, servingAt: first.sentAt, replacement };
-}
-
-async function killInit(place: Place, instance: string): Promise<void> {
-  const compute = linuxCompute(place.layout);
-  try {
-    const machine = await compute.status(instance);
-    if (machine?.initPid === undefined) throw new Refusal(`instance ${instance} does not run`);
-    process.kill(machine.initPid, 'SIGKILL');
-  } finally {
-    compute.close();
-  }
-}
-
-async function play(place: Place, clients: Clients): Promise<string> {
-  const stack = await step('A web service over two zones', async (note) => {
-    const made = await createStack(clients, NAME);
-    note('template, target group, load balancer and group are made; the instances boot');
-    await until('two targets are healthy', 120_000, async () => {
-      return (await healthyTargets(clients, made)).length === 2 ? true : undefined;
-    });
-    return made;
-  });
-  const url = `http://${stack.loadBalancerName}/`;
-  console.error(`${url} answers; ${PER_SECOND} requests each second from now on`);
-  const load = new Load(url);
-  load.start(PER_SECOND, MOST_REQUESTS);
-  try {
-    await until('the load is steady', 30_000, async () =>
-      load.requests.length > PER_SECOND * 3 ? true : undefined,
-    );
-    const victims = (await members(clients, stack)).map((one) => one.InstanceId ?? '');
-    const [first = '', second = ''] = victims;
-    const killed = await follow(clients, stack, load, `PID 1 of ${first} is killed`, first, () =>
-      killInit(place, first),
-    );
-    const terminated = await follow(
-      clients,
-      stack,
-      load,
-      `${second} is terminated through the API`,
-      second,
-      async () => {
-        await clients.ec2.send(new ec2.TerminateInstancesCommand({ InstanceIds: [second] }));
-      },
-    );
-    return reportText(load.requests, [killed, terminated]);
-  } finally {
-    await load.stop();
-  }
-}
 
 export const demo: Command = {
   name: 'demo',
@@ -123,6 +20,8 @@ export const demo: Command = {
     const place = placeOf(given);
     if (options.driver === 'sim')
       throw new Refusal('the demo is about what really runs; it needs --driver linux');
+    // The AWS SDK takes long to load; nothing but the demo needs it.
+    const { connect, deleteStack, NAME, play } = await import('../demo/play.ts');
     await prepareMachine(place.layout);
     const already = livingControl(place);
     const record = already ?? (await step('The region starts', () => startDetached(options)));
