@@ -15,6 +15,8 @@ const CLONE_NEWNET = 0x40000000;
 export interface Metadata {
   readonly userData?: string | Buffer;
   readonly publicKey?: string;
+  /** Called when the instance asks who it is, which it does once in each boot. */
+  readonly onBoot?: () => void;
   /** What the instance sends to `http://169.254.169.254/test/…`, with the time it came. */
   readonly onReport?: (path: string) => void;
 }
@@ -42,7 +44,10 @@ function answerTo(id: string, metadata: Metadata, request: IncomingMessage): str
   }
   if (request.method === 'PUT' && path === '/latest/api/token') return 'a-token';
   if (request.headers['x-aws-ec2-metadata-token'] !== 'a-token') return 401;
-  if (path === '/latest/meta-data/instance-id') return id;
+  if (path === '/latest/meta-data/instance-id') {
+    metadata.onBoot?.();
+    return id;
+  }
   if (path === '/latest/user-data') return metadata.userData ?? 404;
   if (path === '/latest/meta-data/public-keys/0/openssh-key') return metadata.publicKey ?? 404;
   return 404;

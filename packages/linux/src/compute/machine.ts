@@ -19,6 +19,9 @@ import type { Runc } from './runc.ts';
 /** As many as systemd allows itself on a small machine, and far from what would hurt this one. */
 const processLimit = 4_096;
 
+/** How long a start that a crash interrupted may take to come to rest by itself. */
+const startWithinMs = 10_000;
+
 /** systemd(1), signals: start poweroff.target. */
 const SIGRTMIN_PLUS_4 = 38;
 
@@ -68,7 +71,15 @@ export class Machine {
   /** Brings the record up to what is found: finishes a start or an end that was under way. */
   async settle(): Promise<MachineRecord> {
     let record = this.record();
-    if (record.phase === 'starting') record = await this.#finishStart(record);
+    if (record.phase === 'starting') {
+      for (const until = performance.now() + startWithinMs; ; await delay(10)) {
+        const settled = await this.#finishStart(record);
+        if (settled) record = settled;
+        else if (performance.now() < until) continue;
+        else throw new Error(`machine ${this.id} is still being started`);
+        break;
+      }
+    }
     if (record.phase === 'started' && !this.isRunning(record)) record = await this.#finishEnd(record);
     return record;
   }
@@ -160,8 +171,8 @@ export class Machine {
     return writeRecord(this.paths, { ...begun, phase: 'started', init });
   }
 
-  /** After a crash in the middle of a start: how far did it get? Throws while what was started then is still at it. */
-  async #finishStart(begun: MachineRecord): Promise<MachineRecord> {
+  /** After a crash in the middle of a start: how far did it get? Undefined while what was started then is still at it. */
+  async #finishStart(begun: MachineRecord): Promise<MachineRecord | undefined> {
     const { runc } = this.#host;
     const state = await runc.state(this.id).catch((error: Error) => error);
     if (state instanceof Error) {
@@ -175,7 +186,7 @@ export class Machine {
     if (this.cgroups.populated()) {
       // The runc of that time is at work, or was killed between making the container and starting its init.
       if (state?.status === 'created') await runc.start(this.id).catch(() => undefined);
-      throw new Error(`machine ${this.id} is still being started`);
+      return undefined;
     }
     // Its init never ran, so this boot has not begun.
     await this.#giveBack();

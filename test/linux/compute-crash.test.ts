@@ -1,0 +1,108 @@
+/** The process that drives machines is killed at any moment: nothing is lost, started twice or left behind. Needs root. */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findCgroupHost, listCgroups } from '../../packages/linux/src/compute/cgroups.ts';
+import {
+  buildBaseImage,
+  linuxCompute,
+  missingForCompute,
+  removeAll,
+} from '../../packages/linux/src/compute/index.ts';
+import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
+import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { seededRandom } from '../../packages/region/src/clock.ts';
+import type { MachineSpec } from '../../packages/region/src/drivers/compute.ts';
+import { computeHost } from './compute-host.ts';
+
+const missing = missingForCompute();
+const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
+const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hfx-'));
+const layout = hostLayout({ prefix: 'hfx', stateDirectory });
+const host = computeHost(layout);
+const rounds = 12;
+const seed = Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000);
+
+describe('a driver that is killed', { skip }, () => {
+  let layers: readonly string[];
+
+  before(async () => {
+    await clear();
+    ({ layers } = await buildBaseImage(layout));
+  });
+  after(async () => {
+    await clear();
+    restoreSysctls(layout);
+    rmSync(stateDirectory, { recursive: true, force: true });
+  });
+
+  async function clear(): Promise<void> {
+    await removeAll(layout, { keepState: false });
+    await host.removeNamespaces();
+  }
+
+  /** Runs the child and kills it after `afterMs`; returns the boot it was last told to bring about. */
+  async function killedAfter(afterMs: number, machine: MachineSpec): Promise<number> {
+    const child = fork(join(import.meta.dirname, 'compute-crash-child.ts'), [
+      JSON.stringify({ layout, machine }),
+    ]);
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    let boot = machine.boot;
+    await new Promise((resolve) => child.once('message', resolve));
+    child.on('message', (message: { boot: number }) => {
+      boot = message.boot;
+    });
+    await delay(afterMs);
+    child.kill('SIGKILL');
+    await ended;
+    return boot;
+  }
+
+  const leftovers = (): object => ({
+    mounts: readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(layout.runDirectory)),
+    cgroups: listCgroups(findCgroupHost()!, layout),
+    containers: existsSync(join(layout.runDirectory, 'runc'))
+      ? readdirSync(join(layout.runDirectory, 'runc'))
+      : [],
+    disks: readdirSync(join(stateDirectory, 'machines')),
+  });
+  const nothing = { mounts: [], cgroups: [], containers: [], disks: [] };
+
+  test('leaves what the next one finishes', { timeout: 120_000 }, async (t) => {
+    t.diagnostic(`HOLDFAST_SEED=${seed}`);
+    const random = seededRandom(seed);
+    for (let round = 0; round < rounds; round++) {
+      const id = `i-${round}`;
+      let boots = 0;
+      const namespace = await host.makeNamespace(id, { onBoot: () => boots++ });
+      const limits = { vcpus: 1, memoryBytes: 512 * 1_048_576 };
+      const machine: MachineSpec = {
+        ...{ id, namespace, hostname: id, layers, ...limits, init: 'systemd', power: 'on', boot: 1 },
+        shutdownTimeoutMs: 500,
+      };
+      const boot = await killedAfter(random.below(900), machine);
+      const driver = linuxCompute(layout);
+      try {
+        const found = await driver.list();
+        assert.ok(found.length <= 1 && (found[0]?.boot ?? 0) <= boot, JSON.stringify({ found, boot }));
+        const now = await driver.ensure({ ...machine, boot });
+        assert.equal(now.boot, boot);
+        assert.notEqual(now.end?.how, 'failed', now.end?.detail);
+        const next = await driver.ensure({ ...machine, boot: boot + 1 });
+        assert.equal(next.state, 'running');
+        await driver.remove(id);
+        assert.deepEqual(leftovers(), nothing);
+        assert.ok(boots <= boot + 1, `${boots} boots of ${boot + 1}`);
+        for (const layer of await driver.listLayers()) await driver.removeLayer(layer);
+      } finally {
+        driver.close();
+      }
+    }
+  });
+});
