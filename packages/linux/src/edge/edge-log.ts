@@ -1,5 +1,14 @@
 /** A log file that does not grow: when it is full it becomes `.1`, and what was `.1` goes. */
-import { appendFileSync, copyFileSync, statSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  openSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { causeChain } from '@holdfast/region/log.ts';
 
 const LARGEST_BYTES = 1024 * 1024;
@@ -11,6 +20,7 @@ export type EdgeLog = (message: string, cause?: unknown) => void;
  * must not end what serves, so a line that cannot be written is lost.
  */
 export function edgeLog(path: string, now: () => Date = () => new Date()): EdgeLog {
+  appendFileSync(path, '', { mode: 0o600 });
   return (message, cause) => {
     const line = `${now().toISOString()} ${message}${cause === undefined ? '' : `: ${causeChain(cause)}`}\n`;
     try {
@@ -18,7 +28,10 @@ export function edgeLog(path: string, now: () => Date = () => new Date()): EdgeL
         copyFileSync(path, `${path}.1`);
         truncateSync(path);
       }
-      appendFileSync(path, line, { mode: 0o600 });
+      // Not made anew: a file that is gone went with its run directory.
+      const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);
+      writeSync(file, line);
+      closeSync(file);
     } catch {
       // See above.
     }

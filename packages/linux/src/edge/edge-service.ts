@@ -6,7 +6,7 @@
  * be lost, by the store's own version, looked at four times a second.
  */
 import { createSocket } from 'node:dgram';
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { setsockopt } from '../host/libc.ts';
 import { bindUdp, connectTcp, listenTcp } from '../host/namespace-sockets.ts';
@@ -197,13 +197,15 @@ export function edgeService(layout: HostLayout, options: EdgeOptions, log: EdgeL
     return at;
   };
   const poll = setInterval(() => {
-    // Without the lock the whole run directory is gone, and this edge is about to end: it must not make it anew.
-    if (!existsSync(files.lock)) return;
     try {
-      // The file may have been lost and made anew under the open one.
-      if (statSync(files.store, { throwIfNoEntry: false })?.ino !== open.inode) {
-        open.store.close();
+      // The region may have made the file anew under the open one. A missing one is not made here: it may be going
+      // because the whole run directory is.
+      const inode = statSync(files.store, { throwIfNoEntry: false })?.ino;
+      if (inode === undefined) return;
+      if (inode !== open.inode) {
+        const before = open;
         open = openStore(files.store);
+        before.store.close();
         dataVersion = -1;
       }
       if (open.store.dataVersion() !== dataVersion) void refresh().catch((error) => log('reading', error));

@@ -32,19 +32,17 @@ function lockEdge(path: string): DatabaseSync | undefined {
 }
 
 /** Each line that comes in asks: is all that is published in force? The answer says how far it is. */
-async function answerNotifications(connection: Socket, edge: Edge): Promise<void> {
-  connection.on('error', () => connection.destroy());
+async function answerNotifications(connection: Socket, edge: Edge, log: EdgeLog): Promise<void> {
   connection.write(`${JSON.stringify({ pid: process.pid })}\n`);
   let pending = '';
   connection.setEncoding('utf8');
   for await (const text of connection) {
-    pending += text;
-    const lines = pending.split('\n');
-    pending = lines.pop()!;
-    if (pending.length > 1_000) return void connection.destroy();
+    const lines = (pending + text).split('\n');
+    pending = lines.pop()!.slice(0, 100);
     for (const _ of lines) {
-      const position = await edge.refresh();
-      if (!connection.writable) return;
+      const position = await edge.refresh().catch((error) => log('reading what is published', error));
+      // Whoever asked waits for a word only so long, and may be gone.
+      if (!position || !connection.writable) return void connection.destroy();
       connection.write(`${JSON.stringify(position)}\n`);
     }
   }
@@ -101,10 +99,8 @@ async function main(): Promise<void> {
   const edge = edgeService(layout, options, log);
   await edge.refresh();
   const notifications = createServer((connection) => {
-    void answerNotifications(connection, edge).catch((error) => {
-      log('answering a notification', error);
-      connection.destroy();
-    });
+    connection.on('error', () => connection.destroy());
+    void answerNotifications(connection, edge, log).catch(() => connection.destroy());
   });
   rmSync(files.socket, { force: true });
   notifications.listen(files.socket, () => chmodSync(files.socket, 0o600));
