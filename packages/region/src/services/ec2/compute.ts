@@ -1,10 +1,21 @@
 /** The compute half of EC2: every operation and loop of instances, images, key pairs and launch templates. */
 import type { Reconciler } from '../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../common/service.ts';
+import { baseImageLoop, imageLoop, layerLoop } from './image/loop.ts';
+import * as image from './image/operations.ts';
+import * as snapshot from './image/snapshot.ts';
+import { describeVolumes } from './image/volume.ts';
+import * as attributes from './instance/attributes.ts';
+import { getConsoleOutput } from './instance/console.ts';
 import { describeInstanceStatus, describeInstances } from './instance/describe.ts';
 import { instanceLoop } from './instance/loop.ts';
-import { rebootInstances, startInstances, stopInstances, terminate } from './instance/power.ts';
+import * as power from './instance/power.ts';
 import { runInstances } from './instance/run.ts';
+import { instanceStatusLoop } from './instance/status-loop.ts';
+import * as types from './instance-type-operations.ts';
+import * as keyPair from './key-pair/operations.ts';
+import * as template from './launch-template/operations.ts';
+import * as version from './launch-template/version-operations.ts';
 
 export { type LaunchRequest, launchInstances } from './instance/launch.ts';
 export { instancesOf, terminateInstances } from './instance/power.ts';
@@ -12,13 +23,47 @@ export { stateOf } from './instance/state.ts';
 export { type ResolvedTemplate, resolveLaunchTemplate } from './launch-template/launch-template.ts';
 
 export const computeOperations: Readonly<Record<string, Operation>> = {
+  CreateImage: image.createImage,
+  CreateKeyPair: keyPair.createKeyPair,
+  CreateLaunchTemplate: template.createLaunchTemplate,
+  CreateLaunchTemplateVersion: template.createLaunchTemplateVersion,
+  DeleteKeyPair: keyPair.deleteKeyPair,
+  DeleteLaunchTemplate: template.deleteLaunchTemplate,
+  DeleteLaunchTemplateVersions: version.deleteLaunchTemplateVersions,
+  DeleteSnapshot: snapshot.deleteSnapshot,
+  DeregisterImage: image.deregisterImage,
+  DescribeImageAttribute: image.describeImageAttribute,
+  DescribeImages: image.describeImages,
+  DescribeInstanceAttribute: attributes.describeInstanceAttribute,
+  DescribeInstanceCreditSpecifications: types.describeInstanceCreditSpecifications,
   DescribeInstanceStatus: describeInstanceStatus,
+  DescribeInstanceTypeOfferings: types.describeInstanceTypeOfferings,
+  DescribeInstanceTypes: types.describeInstanceTypes,
   DescribeInstances: describeInstances,
-  RebootInstances: rebootInstances,
+  DescribeKeyPairs: keyPair.describeKeyPairs,
+  DescribeLaunchTemplateVersions: version.describeLaunchTemplateVersions,
+  DescribeLaunchTemplates: template.describeLaunchTemplates,
+  DescribeSnapshotAttribute: snapshot.describeSnapshotAttribute,
+  DescribeSnapshots: snapshot.describeSnapshots,
+  DescribeVolumes: describeVolumes,
+  GetConsoleOutput: getConsoleOutput,
+  ImportKeyPair: keyPair.importKeyPair,
+  ModifyInstanceAttribute: attributes.modifyInstanceAttribute,
+  ModifyInstanceMetadataOptions: attributes.modifyInstanceMetadataOptions,
+  ModifyLaunchTemplate: template.modifyLaunchTemplate,
+  MonitorInstances: attributes.monitorInstances,
+  RebootInstances: power.rebootInstances,
   RunInstances: runInstances,
-  StartInstances: startInstances,
-  StopInstances: stopInstances,
-  TerminateInstances: terminate,
+  StartInstances: power.startInstances,
+  StopInstances: power.stopInstances,
+  TerminateInstances: power.terminate,
+  UnmonitorInstances: attributes.unmonitorInstances,
 };
 
-export const computeReconcilers = (context: LoopContext): readonly Reconciler[] => [instanceLoop(context)];
+export const computeReconcilers = (context: LoopContext): readonly Reconciler[] => [
+  instanceLoop(context),
+  instanceStatusLoop(context),
+  imageLoop(context),
+  baseImageLoop(context),
+  layerLoop(context),
+];

@@ -26,7 +26,6 @@ export interface ImageSpec {
   /** Size of the root volume, in GiB. */
   readonly volumeSizeGib: number;
   readonly instanceId: string;
-  readonly user: string;
   /** The instance's boot that waits until the disk is captured; absent when nothing is rebooted for it. */
   readonly beforeBoot?: number;
 }

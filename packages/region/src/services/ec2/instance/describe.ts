@@ -13,9 +13,6 @@ import { instancesOf } from './power.ts';
 import { type Surroundings, shapeReservations, stateReason, surroundings } from './shape.ts';
 import { shownState, stateCodes, stateOf } from './state.ts';
 
-const present = (values: readonly (string | undefined)[]): string[] =>
-  values.filter((value) => value !== undefined);
-
 /** Interfaces of an instance that is still there. */
 const attachedTo = (around: Surroundings, instance: Instance): readonly NetworkInterface[] =>
   stateOf(instance) === 'terminated' ? [] : (around.attached.get(instance.id) ?? []);

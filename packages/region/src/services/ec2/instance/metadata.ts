@@ -82,7 +82,7 @@ function instanceMetadata(
     architecture: architectureOf(reader, instance),
     launchIndex: spec.launchIndex,
     pendingTime: `${new Date(spec.launchedAt).toISOString().slice(0, 19)}Z`,
-    ...(spec.userData !== undefined && { userData: spec.userData }),
+    ...(spec.userData && { userData: spec.userData }),
     hostname: privateDnsName(region, address),
     ...(publicAddress !== undefined && {
       publicAddress,
