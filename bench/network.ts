@@ -2,10 +2,11 @@
  * What a change of a network costs, from the call of `apply` until it is in force. Run as root: `node bench/network.ts`.
  * Everything stands in namespaces of prefix `hfb` and is removed at the end.
  */
-import type { NetworkInterfaceTopology, VpcTopology } from '@holdfast/region/drivers/network.ts';
+
 import { endpointNamespace, hostLayout } from '@holdfast/linux/layout.ts';
 import { linuxNetwork, missingForNetwork, removeAll } from '@holdfast/linux/network/index.ts';
 import { addressAt } from '@holdfast/linux/network/ipv4.ts';
+import type { NetworkInterfaceTopology, VpcTopology } from '@holdfast/region/drivers/network.ts';
 
 const INTERFACES = 200;
 const ROUNDS = 20;
@@ -50,7 +51,11 @@ function vpc(vpcId: string, change: Partial<VpcTopology> = {}): VpcTopology {
 function group(ports: readonly number[]): VpcTopology['securityGroups'][number] {
   return {
     securityGroupId: 'sg-1',
-    ingress: ports.map((port) => ({ protocol: 6, ports: { from: port, to: port }, peer: { cidr: '0.0.0.0/0' } })),
+    ingress: ports.map((port) => ({
+      protocol: 6,
+      ports: { from: port, to: port },
+      peer: { cidr: '0.0.0.0/0' },
+    })),
     egress: [{ protocol: -1, peer: { cidr: '0.0.0.0/0' } }],
   };
 }
@@ -61,7 +66,12 @@ function networkInterface(n: number, publicAddress?: string): NetworkInterfaceTo
     interfaceId: `eni-${n}`,
     subnetId: `subnet-${subnet}`,
     macAddress: `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`,
-    addresses: [{ private: `10.0.${subnet}.${10 + (n >> 2)}`, ...(publicAddress !== undefined && { public: publicAddress }) }],
+    addresses: [
+      {
+        private: `10.0.${subnet}.${10 + (n >> 2)}`,
+        ...(publicAddress !== undefined && { public: publicAddress }),
+      },
+    ],
     securityGroupIds: ['sg-1'],
     sourceDestCheck: true,
     attachment: { namespace: endpointNamespace(layout, `i-${n}`), deviceIndex: 0 },
@@ -70,7 +80,12 @@ function networkInterface(n: number, publicAddress?: string): NetworkInterfaceTo
 
 const rows: { measure: string; 'p50 ms': string; 'max ms': string; 'target ms': string }[] = [];
 
-async function measure(name: string, targetMs: number | undefined, step: (round: number) => Promise<void>, rounds = ROUNDS): Promise<void> {
+async function measure(
+  name: string,
+  targetMs: number | undefined,
+  step: (round: number) => Promise<void>,
+  rounds = ROUNDS,
+): Promise<void> {
   const times: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const start = performance.now();
@@ -120,8 +135,11 @@ try {
   await measure('probe', 20, async (round) => void (await network.probe('vpc-0', `eni-${round}`)));
   network.close();
   const restarted = linuxNetwork(layout);
-  await measure(`first apply after a restart, ${INTERFACES} interfaces`, undefined, () =>
-    restarted.apply(vpc('vpc-0', { interfaces }), ++generation), 1,
+  await measure(
+    `first apply after a restart, ${INTERFACES} interfaces`,
+    undefined,
+    () => restarted.apply(vpc('vpc-0', { interfaces }), ++generation),
+    1,
   );
   await measure('interface removed', undefined, () => {
     interfaces = interfaces.slice(1);

@@ -25,15 +25,19 @@ interface Place {
 }
 
 /**
- * The places that find every flow of an address: whoever began it is the original source; whoever answers is the
- * source of the reply; an address translated to is the reply's destination, one translated from the original's.
+ * Where a private address stands: whoever began a flow is its original source, whoever answers is the reply's. A public
+ * one is what a flow from outside was sent to, or what the answers to a flow from inside are sent to.
  */
-const PLACES: readonly Place[] = [
-  { tuple: 1, field: 1 },
-  { tuple: 2, field: 1 },
-  { tuple: 2, field: 2 },
-  { tuple: 1, field: 2 },
-];
+const PLACES: Readonly<Record<'private' | 'public', readonly Place[]>> = {
+  private: [
+    { tuple: 1, field: 1 },
+    { tuple: 2, field: 1 },
+  ],
+  public: [
+    { tuple: 1, field: 2 },
+    { tuple: 2, field: 2 },
+  ],
+};
 
 /** Lets the kernel pick the flows, of which a busy router has a hundred thousand. Since Linux 5.8. */
 function flowsAt(netlink: Netlink, address: string, { tuple, field }: Place): Buffer[] {
@@ -50,25 +54,29 @@ function flowsAt(netlink: Netlink, address: string, { tuple, field }: Place): Bu
 }
 
 /**
- * Forgets every flow in a namespace (absent: this machine's own) that has one of `addresses` at either end, before or
- * after translation. Returns how many.
+ * Forgets every flow in a router that has one of these private or public addresses. Returns how many. The kernel walks
+ * its whole table for each address and place, which takes some ten milliseconds.
  */
-export function forgetFlows(namespace: string | undefined, addresses: Iterable<string>): number {
-  let forgotten = 0;
-  let netlink: Netlink | undefined;
+export function forgetFlows(
+  namespace: string,
+  kind: 'private' | 'public',
+  addresses: readonly string[],
+): number {
+  if (addresses.length === 0) return 0;
+  const netlink = openNetlink(namespace, NETLINK_NETFILTER);
   try {
-    for (const address of addresses) {
-      netlink ??= openNetlink(namespace, NETLINK_NETFILTER);
-      for (const body of PLACES.flatMap((place) => flowsAt(netlink!, address, place))) {
-        const original = attributesOf(body, 4).get(CTA_TUPLE_ORIG);
-        if (!original) continue;
-        const request = Buffer.concat([NFGENMSG, attribute(CTA_TUPLE_ORIG | NESTED, original)]);
-        if (netlink.attempt(CTNETLINK | IPCTNL_MSG_CT_DELETE, 0, request, 'forget flow', 'ENOENT'))
-          forgotten++;
-      }
+    let forgotten = 0;
+    const flows = addresses.flatMap((address) =>
+      PLACES[kind].flatMap((place) => flowsAt(netlink, address, place)),
+    );
+    for (const body of flows) {
+      const original = attributesOf(body, 4).get(CTA_TUPLE_ORIG);
+      if (!original) continue;
+      const request = Buffer.concat([NFGENMSG, attribute(CTA_TUPLE_ORIG | NESTED, original)]);
+      if (netlink.attempt(CTNETLINK | IPCTNL_MSG_CT_DELETE, 0, request, 'forget flow', 'ENOENT')) forgotten++;
     }
     return forgotten;
   } finally {
-    netlink?.close();
+    netlink.close();
   }
 }

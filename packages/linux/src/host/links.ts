@@ -26,7 +26,7 @@ const [IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA
   1, 3, 5, 18, 28, 29,
 ];
 const [IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER] = [1, 2, 1];
-const IFLA_OPERSTATE = 16;
+const [IFLA_OPERSTATE, IFLA_GROUP] = [16, 27];
 const IF_OPER_UP = 6;
 const IFF_UP = 1;
 const [IFA_ADDRESS, IFA_LOCAL] = [1, 2];
@@ -104,9 +104,35 @@ export function addVeth(
   }
 }
 
-/** Already gone is success. A veth's other end goes with it. */
-export function deleteLink(netlink: Netlink, index: number): void {
-  netlink.attempt(RTM_DELLINK, 0, linkMessage(index), `delete link ${index}`, 'ENODEV');
+/** Links in this group are about to be deleted. */
+const LEAVING = 0x6c65_6176;
+
+/**
+ * Deletes links, and with a veth its other end. Already gone is success. Each deletion waits for all processors to let
+ * go of the link, some ten milliseconds; several together, as a group, wait but once.
+ */
+export function deleteLinks(netlink: Netlink, indexes: readonly number[]): void {
+  const [only] = indexes;
+  if (only === undefined) return;
+  if (indexes.length === 1) {
+    netlink.attempt(RTM_DELLINK, 0, linkMessage(only), `delete link ${only}`, 'ENODEV');
+    return;
+  }
+  const group = attribute(IFLA_GROUP, u32(LEAVING));
+  for (const index of indexes) {
+    const body = Buffer.concat([linkMessage(index), group]);
+    netlink.attempt(RTM_NEWLINK, 0, body, `group of link ${index}`, 'ENODEV');
+  }
+  netlink.attempt(RTM_DELLINK, 0, Buffer.concat([linkMessage(), group]), 'delete links', 'ENODEV');
+}
+
+/** Deletes every veth of a namespace. */
+export function deleteVeths(netlink: Netlink): void {
+  const pairs = [...listLinks(netlink).values()].filter((link) => link.peerIndex !== 0);
+  deleteLinks(
+    netlink,
+    pairs.map((link) => link.index),
+  );
 }
 
 export function setLinkUp(netlink: Netlink, index: number): void {

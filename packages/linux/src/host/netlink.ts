@@ -118,7 +118,7 @@ export function openNetlink(namespace: string | undefined, protocol = NETLINK_RO
         const type = incoming.readUInt16LE(at + 4);
         if (incoming.readUInt32LE(at + 8) === sequence) {
           if (type === NLMSG_ERROR) return -incoming.readInt32LE(at + HEADER);
-          if (type === NLMSG_DONE) return 0;
+          if (type === NLMSG_DONE) return size >= HEADER + 4 ? -incoming.readInt32LE(at + HEADER) : 0;
           keep?.(Buffer.from(incoming.subarray(at + HEADER, at + size)));
         }
         at += (size + 3) & ~3;

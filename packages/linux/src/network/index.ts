@@ -7,7 +7,7 @@
  */
 import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
 import { forgetFlows } from '../host/conntrack.ts';
-import { deleteLink, type LinkEnd, listLinks, untilReady } from '../host/links.ts';
+import { deleteVeths, type LinkEnd, untilReady } from '../host/links.ts';
 import { listNamespaces, namespaceExists, removeNamespace } from '../host/namespaces.ts';
 import { withNetlink } from '../host/netlink.ts';
 import { runNft } from '../host/nftables.ts';
@@ -43,6 +43,8 @@ export interface LinuxNetwork extends NetworkDriver {
 interface InForce {
   readonly ruleset: Ruleset;
   readonly links: LinksPlan;
+  /** `links` as text, to compare. */
+  readonly linksText: string;
 }
 
 /** Who has each private address, and each public one. */
@@ -68,21 +70,26 @@ function owners(topology: VpcTopology | undefined): Owners {
 }
 
 /**
- * Flows of addresses that have gone, or gone to somebody else, must not count as allowed any more. The host knows only
- * public addresses; a private one there may be somebody else's.
+ * Forgets the flows of addresses that have changed hands, so that what was allowed to the old owner does not count as
+ * allowed to the new one. A public address is forgotten as soon as it goes, because flows from inside would go on using
+ * it. A private one that has gone leads nowhere: it is enough to forget it when somebody else gets it. Returns those
+ * that have gone.
  */
-function forgetMoved(
-  router: string | undefined,
-  last: VpcTopology | undefined,
-  next: VpcTopology | undefined,
-): void {
-  const before = owners(last);
+function forgetMoved(router: string, last: VpcRecord | undefined, next: VpcTopology): string[] {
+  const before = owners(last?.topology);
   const now = owners(next);
-  const moved = (was: Map<string, string>, is: Map<string, string>): string[] =>
-    [...was].filter(([address, owner]) => is.get(address) !== owner).map(([address]) => address);
-  const publicAddresses = moved(before.ofPublic, now.ofPublic);
-  if (router) forgetFlows(router, [...publicAddresses, ...moved(before.ofPrivate, now.ofPrivate)]);
-  forgetFlows(undefined, publicAddresses);
+  const left = new Set(last?.left);
+  for (const [address, owner] of before.ofPrivate)
+    if (now.ofPrivate.get(address) !== owner) left.add(address);
+  const moved = [...before.ofPublic].filter(([address, owner]) => now.ofPublic.get(address) !== owner);
+  const reused = [...left].filter((address) => now.ofPrivate.has(address));
+  forgetFlows(
+    router,
+    'public',
+    moved.map(([address]) => address),
+  );
+  forgetFlows(router, 'private', reused);
+  return [...left].filter((address) => !now.ofPrivate.has(address));
 }
 
 export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = {}): LinuxNetwork {
@@ -120,6 +127,27 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
     }
   };
 
+  const putLinks = (
+    vpcId: string,
+    plan: LinksPlan,
+    last: LinksPlan | undefined,
+    trusted: boolean,
+  ): LinkEnd[] => {
+    const router = routerNamespace(layout, vpcId);
+    for (const { namespace } of plan.links) {
+      if (owned.has(namespace) || !namespaceExists(namespace)) owned.add(namespace, vpcId);
+    }
+    const added = withNetlink(router, (netlink) => {
+      const before = new Map((last?.links ?? []).map((link) => [link.name, link]));
+      const ends = matchLinks(router, netlink, plan.links, { links: before, trusted });
+      matchRoutes(netlink, plan);
+      return ends;
+    });
+    routePublicAddresses(layout, vpcId, plan.publicAddresses);
+    if (!trusted) added.push({ namespace: internetNamespace(layout), name: linkName(layout, vpcId) });
+    return added;
+  };
+
   const applyNow = (topology: VpcTopology, generation: number): LinkEnd[] => {
     const { vpcId } = topology;
     const last = recordOf(vpcId);
@@ -128,6 +156,7 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
     const links = planLinks(topology, layout);
     if (!namespaceExists(internetNamespace(layout))) throw new Error('network: start() comes before apply()');
 
+    const linksText = JSON.stringify(links);
     if (!last) record(vpcId, { generation: 0 });
     const known = inForce.get(vpcId);
     // Until this is through, nothing is known for certain.
@@ -137,22 +166,21 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
     if (!trusted) ensureRouter(layout, vpcId);
     // Rules before links: a link that the table does not know yet carries nothing.
     putRules(router, trusted ? known.ruleset : undefined, ruleset);
-    for (const { namespace } of links.links) {
-      if (owned.has(namespace) || !namespaceExists(namespace)) owned.add(namespace, vpcId);
-    }
-    const added = withNetlink(router, (netlink) => {
-      const lastLinks = trusted ? known.links : last?.topology && planLinks(last.topology, layout);
-      const before = new Map((lastLinks?.links ?? []).map((link) => [link.name, link]));
-      const added = matchLinks(router, netlink, links.links, { links: before, trusted });
-      matchRoutes(netlink, links);
-      return added;
-    });
-    if (!trusted) added.push({ namespace: internetNamespace(layout), name: linkName(layout, vpcId) });
-    routePublicAddresses(layout, vpcId, links.publicAddresses);
-    forgetMoved(router, last?.topology, topology);
+    // A generation that is given again is meant to put right what is not: then the links are looked at in any case.
+    const again = generation === last?.generation;
+    const added =
+      trusted && !again && known.linksText === linksText
+        ? []
+        : putLinks(
+            vpcId,
+            links,
+            trusted ? known.links : last?.topology && planLinks(last.topology, layout),
+            trusted,
+          );
+    const left = forgetMoved(router, last, topology);
     removeUnwantedNamespaces(vpcId, new Set(links.links.map((link) => link.namespace)));
-    record(vpcId, { generation, topology });
-    inForce.set(vpcId, { ruleset, links });
+    record(vpcId, { generation, topology, left });
+    inForce.set(vpcId, { ruleset, links, linksText });
     return added;
   };
 
@@ -160,17 +188,11 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
     const router = routerNamespace(layout, vpcId);
     inForce.delete(vpcId);
     ping.forget(router);
-    if (namespaceExists(router)) {
-      // A machine that still runs holds its namespace: its links must go all the same.
-      withNetlink(router, (netlink) => {
-        for (const link of listLinks(netlink).values())
-          if (link.name !== 'lo') deleteLink(netlink, link.index);
-      });
-    }
+    // A machine that still runs holds its namespace: its links must go all the same.
+    if (namespaceExists(router)) withNetlink(router, deleteVeths);
     if (namespaceExists(internetNamespace(layout))) disconnectRouter(layout, vpcId);
     removeNamespace(router);
     removeUnwantedNamespaces(vpcId, new Set());
-    forgetMoved(undefined, recordOf(vpcId)?.topology, undefined);
     forgetVpc(layout, vpcId);
     records.delete(vpcId);
   };

@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import {
   addAddress,
   addVeth,
-  deleteLink,
+  deleteLinks,
   deleteRoute,
   listAddresses,
   listLinks,
@@ -210,7 +210,7 @@ export function connectRouter(layout: HostLayout, vpcId: string, routerName: str
   withNetlink(internetNamespace(layout), (internet) => {
     if (!listLinks(router).has(INTERNET_LINK)) {
       const left = listLinks(internet).get(inetLink);
-      if (left) deleteLink(internet, left.index);
+      if (left) deleteLinks(internet, [left.index]);
       addVeth(internet, inetLink, { name: INTERNET_LINK, namespace: routerName });
     }
     const outer = listLinks(internet).get(inetLink);
@@ -241,7 +241,7 @@ export function routePublicAddresses(layout: HostLayout, vpcId: string, addresse
 export function disconnectRouter(layout: HostLayout, vpcId: string): void {
   withNetlink(internetNamespace(layout), (internet) => {
     const link = listLinks(internet).get(linkName(layout, vpcId));
-    if (link) deleteLink(internet, link.index);
+    if (link) deleteLinks(internet, [link.index]);
   });
 }
 
@@ -249,7 +249,7 @@ export function disconnectRouter(layout: HostLayout, vpcId: string): void {
 export function removeInternet(layout: HostLayout): void {
   withNetlink(undefined, (host) => {
     const link = listLinks(host).get(hostLink(layout));
-    if (link) deleteLink(host, link.index);
+    if (link) deleteLinks(host, [link.index]);
   });
   removeNamespace(internetNamespace(layout));
   deleteTable(undefined, hostTable(layout));

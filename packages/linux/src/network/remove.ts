@@ -1,6 +1,6 @@
 /** Takes away everything that a region's networks have made on this machine. */
 import { rmSync } from 'node:fs';
-import { deleteLink, listLinks } from '../host/links.ts';
+import { deleteVeths } from '../host/links.ts';
 import { listNamespaces, namespaceExists, removeNamespace } from '../host/namespaces.ts';
 import { withNetlink } from '../host/netlink.ts';
 import { restoreSysctls } from '../host/sysctl.ts';
@@ -14,14 +14,13 @@ import { networkFolder } from './state.ts';
  */
 export function removeAll(layout: HostLayout): void {
   removeInternet(layout);
-  for (const name of listNamespaces(`${layout.prefix}-`)) {
-    // Links first: a process that still runs in the namespace would keep them.
-    if (namespaceExists(name)) {
-      withNetlink(name, (netlink) => {
-        for (const link of listLinks(netlink).values())
-          if (link.peerIndex !== 0) deleteLink(netlink, link.index);
-      });
-    }
+  const router = `${layout.prefix}-vpc-`;
+  const names = listNamespaces(`${layout.prefix}-`);
+  // Routers first: their links take the far ends along, all at once.
+  names.sort((a, b) => Number(b.startsWith(router)) - Number(a.startsWith(router)));
+  for (const name of names) {
+    // Links before names: a process that still runs in a namespace would keep them.
+    if (namespaceExists(name)) withNetlink(name, deleteVeths);
     removeNamespace(name);
   }
   restoreSysctls(layout);

@@ -4,7 +4,7 @@ import {
   addRule,
   addVeth,
   deleteAddress,
-  deleteLink,
+  deleteLinks,
   deleteRoute,
   deleteRule,
   type Link,
@@ -121,14 +121,16 @@ export function matchLinks(
   const there = listLinks(router);
   const wanted = new Map(plan.map((link) => [link.name, link]));
   const keep = new Map<string, Link>();
+  const leaving: number[] = [];
   for (const link of there.values()) {
     if (link.name === 'lo' || link.name === INTERNET_LINK) continue;
     const next = wanted.get(link.name);
     const last = before.links.get(link.name);
     const stays = next !== undefined && (before.trusted && last ? sameEnd(last, next) : leadsTo(link, next));
     if (stays) keep.set(link.name, link);
-    else deleteLink(router, link.index);
+    else leaving.push(link.index);
   }
+  deleteLinks(router, leaving);
   for (const next of plan) {
     const link = keep.get(next.name);
     if (!link) {

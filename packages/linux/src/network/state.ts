@@ -12,6 +12,8 @@ import type { HostLayout } from '../layout.ts';
 export interface VpcRecord {
   readonly generation: number;
   readonly topology?: VpcTopology;
+  /** Private addresses that somebody had: flows of theirs may still be tracked. */
+  readonly left?: readonly string[];
 }
 
 export const networkFolder = (layout: HostLayout): string => join(layout.runDirectory, 'network');
