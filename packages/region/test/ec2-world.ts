@@ -19,7 +19,7 @@ function loudLog(errors: string[]): Log {
   return {
     ...silentLog,
     error: (message, fields) =>
-      errors.push(`${message} ${JSON.stringify(fields)} ${String(fields?.['error'])}`),
+      errors.push(`${message} ${JSON.stringify(fields)} ${String(fields?.error)}`),
   };
 }
 

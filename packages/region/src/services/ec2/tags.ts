@@ -8,7 +8,12 @@ import type { Resource, ResourceType, Tags } from '../../store/resource.ts';
 import type { Reader } from '../../store/store.ts';
 import { AwsError } from '../common/errors.ts';
 import type { Scope } from '../common/service.ts';
+import * as compute from './compute-errors.ts';
 import * as errors from './errors.ts';
+import { snapshots, volumes } from './image/disks.ts';
+import { images } from './image/image.ts';
+import { keyPairs } from './key-pair/key-pair.ts';
+import { launchTemplates } from './launch-template/launch-template.ts';
 import * as records from './records.ts';
 
 /** Something that carries tags, wherever they are kept. */
@@ -79,6 +84,12 @@ export const taggableKinds: readonly TaggableKind[] = [
   storedKind(records.routeTables, 'rtb', 'route-table', errors.routeTableNotFound),
   storedKind(records.networkAcls, 'acl', 'network-acl', errors.networkAclNotFound),
   storedKind(records.networkInterfaces, 'eni', 'network-interface', errors.networkInterfaceNotFound),
+  storedKind(records.instances, 'i', 'instance', (id) => compute.instanceNotFound([id])),
+  storedKind(images, 'ami', 'image', (id) => compute.imageNotFound([id])),
+  storedKind(snapshots, 'snap', 'snapshot', compute.snapshotNotFound),
+  storedKind(volumes, 'vol', 'volume', compute.volumeNotFound),
+  storedKind(keyPairs, 'key', 'key-pair', compute.keyPairIdNotFound),
+  storedKind(launchTemplates, 'lt', 'launch-template', compute.templateIdNotFound),
 ];
 
 /** The kind that an id belongs to, by its prefix. Throws `InvalidID`. */

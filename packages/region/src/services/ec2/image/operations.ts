@@ -11,6 +11,7 @@ import { stateOf } from '../instance/state.ts';
 import { select, truth } from '../network/selection.ts';
 import type { Instance } from '../records.ts';
 import { specifiedTags, tagList } from '../tags.ts';
+import { snapshots, volumes } from './disks.ts';
 import {
   allImages,
   checkImageId,
@@ -21,8 +22,6 @@ import {
   importBaseImages,
   ROOT_DEVICE,
 } from './image.ts';
-import { snapshots } from './snapshot.ts';
-import { volumes } from './volume.ts';
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html */
 const fields: FilterFields<Image> = {

@@ -1,6 +1,5 @@
 /** Snapshots: so far always the disk that stands behind an image. */
 import type * as ec2 from '@aws-sdk/client-ec2';
-import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import { refuseParameters } from '../../common/errors.ts';
 import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext } from '../../common/service.ts';
@@ -8,24 +7,8 @@ import { snapshotInUse, snapshotNotFound } from '../compute-errors.ts';
 import { required } from '../errors.ts';
 import { select } from '../network/selection.ts';
 import { tagList } from '../tags.ts';
+import { type SnapshotRecord, snapshots } from './disks.ts';
 import { images } from './image.ts';
-
-export interface SnapshotSpec {
-  readonly volumeId: string;
-  readonly volumeSizeGib: number;
-  readonly description: string;
-}
-
-/** Written by the loop `ec2.image`. */
-export interface SnapshotStatus {
-  readonly state: 'pending' | 'completed' | 'error';
-  readonly message?: string;
-  readonly completedAt?: number;
-}
-
-/** The id is also that of the image layer that holds the data. */
-export const snapshots = resourceType<SnapshotSpec, SnapshotStatus>('ec2.snapshot');
-export type SnapshotRecord = ResourceOf<typeof snapshots>;
 
 const progress = ({ status }: SnapshotRecord): string => (status.state === 'completed' ? '100%' : '0%');
 

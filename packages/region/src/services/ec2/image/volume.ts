@@ -1,26 +1,11 @@
 /** EBS volumes. So far every volume is the root disk of an instance, and lives and dies with it. */
 import type * as ec2 from '@aws-sdk/client-ec2';
-import type { TimeMs } from '../../../clock.ts';
-import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext } from '../../common/service.ts';
 import { volumeNotFound } from '../compute-errors.ts';
 import { select, truth } from '../network/selection.ts';
 import { tagList } from '../tags.ts';
-
-export interface VolumeSpec {
-  readonly sizeGib: number;
-  readonly volumeType: 'gp2' | 'gp3';
-  readonly snapshotId: string;
-  readonly zone: string;
-  readonly instanceId: string;
-  readonly device: string;
-  readonly deleteOnTermination: boolean;
-  readonly attachedAt: TimeMs;
-}
-
-export const volumes = resourceType<VolumeSpec, null>('ec2.volume');
-export type VolumeRecord = ResourceOf<typeof volumes>;
+import { type VolumeRecord, volumes } from './disks.ts';
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html */
 const fields: FilterFields<VolumeRecord> = {

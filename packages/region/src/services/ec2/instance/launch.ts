@@ -11,8 +11,8 @@ import { newId } from '../../common/names.ts';
 import type { Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
+import { volumes } from '../image/disks.ts';
 import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
-import { volumes } from '../image/volume.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { keyPairNamed } from '../key-pair/key-pair.ts';
 import {

@@ -1,8 +1,8 @@
 /** Instances as DescribeInstances shows them. */
 import type * as ec2 from '@aws-sdk/client-ec2';
 import type { Scope } from '../../common/service.ts';
+import { type VolumeRecord, volumes } from '../image/disks.ts';
 import { baseImages, ROOT_DEVICE } from '../image/image.ts';
-import { type VolumeRecord, volumes } from '../image/volume.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import {
