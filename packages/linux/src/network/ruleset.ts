@@ -19,8 +19,8 @@ export interface Ruleset {
   readonly chains: ReadonlyMap<string, Chain>;
 }
 
-const sameList = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((entry, index) => entry === b[index]);
+const startsWith = (list: readonly string[], start: readonly string[]): boolean =>
+  start.length <= list.length && start.every((entry, index) => entry === list[index]);
 
 interface SetChange {
   readonly name: string;
@@ -60,7 +60,13 @@ export function diff(before: Ruleset | undefined, after: Ruleset): string {
   const oldChains = [...(before?.chains.keys() ?? [])].filter((name) => !after.chains.has(name));
   const changedChains = [...after.chains].filter(([name, chain]) => {
     const known = before?.chains.get(name);
-    return known && !sameList(known.rules, chain.rules);
+    return known && !startsWith(chain.rules, known.rules);
+  });
+  // What is only added at the end is added: a flush makes libnftables read the whole table first, some ten milliseconds.
+  const grownChains = [...after.chains].flatMap(([name, chain]): [string, Chain][] => {
+    const known = before?.chains.get(name);
+    const grown = known && startsWith(chain.rules, known.rules);
+    return grown ? [[name, { rules: chain.rules.slice(known.rules.length) }]] : [];
   });
 
   for (const [name, set] of newSets)
@@ -71,7 +77,7 @@ export function diff(before: Ruleset | undefined, after: Ruleset): string {
     lines.push(`flush chain ${table} ${name}`);
   for (const { name, gone } of changes)
     if (gone.length > 0) lines.push(`delete element ${table} ${name} { ${gone.join(', ')} }`);
-  for (const [name, chain] of [...newChains, ...changedChains])
+  for (const [name, chain] of [...newChains, ...changedChains, ...grownChains])
     for (const rule of chain.rules) lines.push(`add rule ${table} ${name} ${rule}`);
   for (const { name, added } of changes)
     if (added.length > 0) lines.push(`add element ${table} ${name} { ${added.join(', ')} }`);
