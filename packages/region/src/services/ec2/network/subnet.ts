@@ -14,10 +14,14 @@ import { availableAddresses, subnetOf } from './interface.ts';
 import { select, truth } from './selection.ts';
 import { makeSubnet } from './subnet-parts.ts';
 
-/** A subnet can be used once the network has it; what is changed in it later does not make it pending again. */
+/**
+ * A subnet can be used once the network has it; what is changed in it later does not make it pending again. Default subnets
+ * are there from the beginning, like their VPC.
+ */
 const stateOf = (scope: Scope, subnet: Subnet): ec2.SubnetState => {
   const vpc = scope.tx.get(vpcs, scope.region, subnet.spec.vpcId);
-  return (vpc?.status.appliedSequence ?? 0) >= subnet.ordinal ? 'available' : 'pending';
+  const inForce = (vpc?.status.appliedSequence ?? 0) >= subnet.ordinal;
+  return subnet.spec.defaultForAz || inForce ? 'available' : 'pending';
 };
 
 const subnetArn = (scope: Scope, { id }: Subnet): string => arn(scope, 'ec2', `subnet/${id}`);

@@ -25,8 +25,12 @@ import { makeVpc } from './vpc-parts.ts';
 /** The id of the association between a VPC and its block; there is one of each. */
 const associationId = ({ id }: Vpc): string => id.replace('vpc-', 'vpc-cidr-assoc-');
 
-/** A VPC can be used once the network has it. */
-const stateOf = ({ status }: Vpc): ec2.VpcState => (status.appliedSequence > 0 ? 'available' : 'pending');
+/**
+ * A VPC can be used once the network has it. An account's default VPC was there before anybody asks: a region that is opened
+ * by the very call that asks shows it like that.
+ */
+const stateOf = ({ spec, status }: Vpc): ec2.VpcState =>
+  spec.isDefault || status.appliedSequence > 0 ? 'available' : 'pending';
 
 function vpcShape(scope: Scope, vpc: Vpc): ec2.Vpc {
   const [cidr] = vpc.spec.cidrs;
