@@ -21,10 +21,10 @@ import { computeHost } from './compute-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
-const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hfx-'));
-const layout = hostLayout({ prefix: 'hfx', stateDirectory });
+const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hcx-'));
+const layout = hostLayout({ prefix: 'hcx', stateDirectory });
 const host = computeHost(layout);
-const rounds = 12;
+const rounds = 8;
 const seed = Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000);
 
 describe('a driver that is killed', { skip }, () => {

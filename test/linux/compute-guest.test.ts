@@ -1,10 +1,11 @@
 /** What an instance finds when it boots: its metadata, user data, keys, identity, limits. Really runs; needs root. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { runCommand } from '../../packages/linux/src/compute/command.ts';
 import {
   buildBaseImage,
   type LinuxCompute,
@@ -19,8 +20,8 @@ import { computeHost, type Metadata } from './compute-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
-const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hfg-'));
-const layout = hostLayout({ prefix: 'hfg', stateDirectory });
+const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hcg-'));
+const layout = hostLayout({ prefix: 'hcg', stateDirectory });
 const host = computeHost(layout);
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJf0l3oGZ1yqIzyMEE1mVbJw4X3iYj3o8i0rS2pQ9v4K someone';
 
@@ -175,6 +176,35 @@ describe('an instance on this machine', { skip }, () => {
     assert.equal(fileOf('i-a', 'home/admin/.ssh/authorized_keys').trim(), key);
     assert.equal(await shell('i-a', 'test "$(su admin -c "sudo -n id -u")" = 0'), 0);
     assert.equal(await shell('i-a', 'systemctl is-active ssh'), 0);
+  });
+
+  test('is entered by SSH with the private key', { timeout: 60_000 }, async (t) => {
+    if (!existsSync('/usr/bin/ssh')) return t.skip('this machine has no ssh');
+    const keyPath = join(stateDirectory, 'key');
+    await runCommand(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', keyPath]);
+    await driver.ensure(await want('i-a', { publicKey: readFileSync(`${keyPath}.pub`, 'utf8') }));
+    await booted('i-a');
+    const options = [
+      '-o',
+      'StrictHostKeyChecking=no',
+      '-o',
+      'UserKnownHostsFile=/dev/null',
+      '-o',
+      'BatchMode=yes',
+      '-i',
+      keyPath,
+    ];
+    const argv = [
+      'ip',
+      'netns',
+      'exec',
+      `${layout.prefix}-i-a`,
+      'ssh',
+      ...options,
+      'admin@127.0.0.1',
+    ] as const;
+    const said = await runCommand([...argv, 'whoami; hostname; sudo id -u; echo $AWS_ENDPOINT_URL']);
+    assert.equal(said, 'admin\nip-i-a\n0\nhttp://169.254.169.252:4566\n');
   });
 
   test('has its own identity also as a copy of another, and all of the other’s files', {

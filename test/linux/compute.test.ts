@@ -17,8 +17,8 @@ import { computeHost } from './compute-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
-const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hfc-'));
-const layout = hostLayout({ prefix: 'hfc', stateDirectory });
+const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hcc-'));
+const layout = hostLayout({ prefix: 'hcc', stateDirectory });
 const host = computeHost(layout);
 
 async function clear(): Promise<void> {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
-import { findLayer, makeWhole, treeSizeBytes } from '../images/layers.ts';
+import { findLayer, makeWhole } from '../images/layers.ts';
 import type { HostLayout } from '../layout.ts';
 import { runCommand } from './command.ts';
 import { entriesOf, readOptional, removeTree } from './files.ts';
@@ -98,17 +98,14 @@ function pathInside(root: string, path: string): string | undefined {
  * Copies a disk's writable folder into a new layer. Deletions (0:0 devices) and replaced folders (`trusted.overlay.*`
  * attributes) mean the same in a lower layer, so a faithful copy is one.
  */
-export async function copyDisk(upper: string, layerPath: string): Promise<number> {
-  if (!existsSync(layerPath)) {
-    await makeWhole(layerPath, async (temporary) => {
-      await runCommand(['cp', '--archive', '--reflink=auto', `${upper}/.`, temporary]);
-      const ssh = pathInside(temporary, 'etc/ssh/.');
-      const hostKeys = ssh ? entriesOf(ssh).filter((name) => name.startsWith('ssh_host_')) : [];
-      for (const name of [...identity, ...hostKeys.map((key) => `etc/ssh/${key}`)]) {
-        const path = pathInside(temporary, name);
-        if (path) await removeTree(path);
-      }
-    });
-  }
-  return treeSizeBytes(layerPath);
+export async function copyDisk(upper: string, layerPath: string): Promise<void> {
+  await makeWhole(layerPath, async (temporary) => {
+    await runCommand(['cp', '--archive', '--reflink=auto', `${upper}/.`, temporary]);
+    const ssh = pathInside(temporary, 'etc/ssh/.');
+    const hostKeys = ssh ? entriesOf(ssh).filter((name) => name.startsWith('ssh_host_')) : [];
+    for (const name of [...identity, ...hostKeys.map((key) => `etc/ssh/${key}`)]) {
+      const path = pathInside(temporary, name);
+      if (path) await removeTree(path);
+    }
+  });
 }

@@ -9,7 +9,7 @@ import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/dr
 import type { HostLayout } from '../layout.ts';
 import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
 import { openConsole } from './console.ts';
-import { CannotStart, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
+import { CannotStart, copyDisk, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
 import { ociConfiguration } from './oci.ts';
 import { handlesSignal, isAlive, readProcess } from './process.ts';
@@ -80,6 +80,7 @@ export class Machine {
         break;
       }
     }
+    if (record.capturing) record = await this.#thaw(record);
     if (record.phase === 'started' && !this.isRunning(record)) record = await this.#finishEnd(record);
     return record;
   }
@@ -231,6 +232,27 @@ export class Machine {
     this.cgroups.kill();
     if (!(await this.cgroups.emptied(10_000))) throw new Error(`machine ${this.id} does not die`);
     return this.settle();
+  }
+
+  /** Copies the disk as it is at this moment into a new layer. */
+  async capture(layerPath: string): Promise<void> {
+    const record = await this.settle();
+    if (!existsSync(this.paths.upper)) throw new Error(`machine ${this.id} has no disk`);
+    if (!this.isRunning(record)) return copyDisk(this.paths.upper, layerPath);
+    // Written down first: a crash of ours must not leave it frozen.
+    const capturing = writeRecord(this.paths, { ...record, capturing: true });
+    try {
+      await this.cgroups.freeze(true);
+      await copyDisk(this.paths.upper, layerPath);
+    } finally {
+      await this.#thaw(capturing);
+    }
+  }
+
+  async #thaw(record: MachineRecord): Promise<MachineRecord> {
+    await this.cgroups.freeze(false);
+    const { capturing: _, ...rest } = record;
+    return writeRecord(this.paths, rest);
   }
 
   /** Waits for an init that has only just begun to listen. */

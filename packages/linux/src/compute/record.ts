@@ -23,6 +23,8 @@ export interface MachineRecord {
   readonly previousBoot?: number;
   /** Somebody asked, through this driver, that this boot end. */
   readonly stopAsked: boolean;
+  /** It is frozen while its disk is copied. */
+  readonly capturing?: boolean;
   readonly startedAt?: TimeMs;
   /** Init's process id on this host, and its start time in clock ticks since the host's boot, against reused ids. */
   readonly init?: { readonly pid: number; readonly startTicks: string };
@@ -45,9 +47,10 @@ export interface MachinePaths {
   readonly runcLog: string;
 }
 
+export const isMachineId = (name: string): boolean => /^[a-z0-9][a-z0-9-]{0,62}$/.test(name);
+
 export function machinePaths(layout: HostLayout, id: string): MachinePaths {
-  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(id))
-    throw new Error(`machine id ${JSON.stringify(id)}: letters, digits and hyphens`);
+  if (!isMachineId(id)) throw new Error(`machine id ${JSON.stringify(id)}: letters, digits and hyphens`);
   const state = join(layout.stateDirectory, 'machines', id);
   const run = join(layout.runDirectory, 'machines', id);
   return {

@@ -39,7 +39,7 @@ export const listCapturedLayers = (layout: HostLayout): string[] =>
 export async function makeWhole(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const parent = join(path, '..');
   mkdirSync(parent, { recursive: true, mode: 0o755 });
-  const temporary = join(parent, `${temporaryPrefix}${randomBytes(6).toString('hex')}`);
+  const temporary = join(parent, `${temporaryPrefix}${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
     mkdirSync(temporary, { mode: 0o755 });
     await fill(temporary);
@@ -52,10 +52,11 @@ export async function makeWhole(path: string, fill: (temporary: string) => Promi
   }
 }
 
-/** Removes what captures that were interrupted have left. Only at a start of the region: one may be under way else. */
+/** Removes what captures of processes that are gone have left half-made. */
 export async function removeUnfinishedLayers(layout: HostLayout): Promise<void> {
   for (const name of entriesOf(capturedDirectory(layout))) {
-    if (name.startsWith(temporaryPrefix)) await removeTree(join(capturedDirectory(layout), name));
+    const [, maker] = /^\.new-(\d+)-/.exec(name) ?? [];
+    if (maker && !existsSync(`/proc/${maker}`)) await removeTree(join(capturedDirectory(layout), name));
   }
 }
 

@@ -1,0 +1,155 @@
+/**
+ * How fast machines start: `ensure` of the compute driver until the first line of user data, beside a bare `runc run` of
+ * the same root file system, taken in turns; fifty at a time; and what an idle one costs. Needs root.
+ *
+ *     node bench/launch.ts [runs]
+ */
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findCgroupHost, machineCgroups } from '../packages/linux/src/compute/cgroups.ts';
+import { runCommand } from '../packages/linux/src/compute/command.ts';
+import { makeDisk, mountDisk, overlayOptions, unmountDisk } from '../packages/linux/src/compute/disk.ts';
+import { buildBaseImage, linuxCompute, removeAll } from '../packages/linux/src/compute/index.ts';
+import { ociConfiguration } from '../packages/linux/src/compute/oci.ts';
+import { machinePaths } from '../packages/linux/src/compute/record.ts';
+import { openRunc } from '../packages/linux/src/compute/runc.ts';
+import { restoreSysctls } from '../packages/linux/src/host/sysctl.ts';
+import { hostLayout } from '../packages/linux/src/layout.ts';
+import type { MachineSpec } from '../packages/region/src/drivers/compute.ts';
+import { computeHost } from '../test/linux/compute-host.ts';
+
+const runs = Number(process.argv[2] ?? 20);
+const stateDirectory = mkdtempSync(join(tmpdir(), 'holdfast-hcb-'));
+const layout = hostLayout({ prefix: 'hcb', stateDirectory });
+const host = computeHost(layout);
+const { layers } = await buildBaseImage(layout, { onProgress: console.log });
+await clear();
+const driver = linuxCompute(layout);
+
+async function clear(): Promise<void> {
+  await removeAll(layout, { keepState: false });
+  await host.removeNamespaces();
+}
+
+/** A machine whose user data reports itself at once; `reported` resolves with the time when it does. */
+async function want(id: string): Promise<{ machine: MachineSpec; reported: Promise<number> }> {
+  let report: (at: number) => void = () => undefined;
+  const reported = new Promise<number>((resolve) => {
+    report = resolve;
+  });
+  const userData =
+    '#!/bin/sh\nprintf "GET /test/first HTTP/1.0\\r\\n\\r\\n" > /dev/tcp/169.254.169.254/80\n'.replace(
+      '/bin/sh',
+      '/bin/bash',
+    );
+  const namespace = await host.makeNamespace(id, { userData, onReport: () => report(performance.now()) });
+  const limits = { vcpus: 2, memoryBytes: 1024 * 1_048_576 };
+  const rest = {
+    hostname: id,
+    layers,
+    ...limits,
+    init: 'systemd',
+    power: 'on',
+    boot: 1,
+    shutdownTimeoutMs: 0,
+  } as const;
+  return { machine: { id, namespace, ...rest }, reported };
+}
+
+async function launch(id: string): Promise<{ tookMs: number; startMs: number }> {
+  const { machine, reported } = await want(id);
+  const begunAt = performance.now();
+  const status = await driver.ensure(machine);
+  const startMs = performance.now() - begunAt;
+  if (status.state !== 'running') throw new Error(status.end?.detail);
+  return { tookMs: (await reported) - begunAt, startMs };
+}
+
+/** The same root file system and configuration with all that can be prepared prepared: only runc is timed. */
+async function bare(id: string): Promise<number> {
+  const { machine, reported } = await want(id);
+  const paths = machinePaths(layout, id);
+  const cgroups = machineCgroups(findCgroupHost()!, layout, id);
+  mkdirSync(paths.run, { recursive: true });
+  await makeDisk(paths, machine);
+  await mountDisk(paths, overlayOptions(layout, paths, layers));
+  cgroups.prepare({ vcpus: machine.vcpus, memoryBytes: machine.memoryBytes, processes: 4_096 });
+  writeFileSync(paths.endMarker, '');
+  const settings = { machine, rootfs: paths.rootfs, cgroupPath: cgroups.ociPath, processes: 4_096 };
+  const configuration = ociConfiguration({ ...settings, terminal: '/dev/null', endMarker: paths.endMarker });
+  writeFileSync(join(paths.run, 'config.json'), JSON.stringify(configuration));
+  const stdio = openSync(paths.console, 'a');
+  const begunAt = performance.now();
+  const files = { bundle: paths.run, pidFile: join(paths.run, 'init.pid'), log: paths.runcLog };
+  await openRunc(layout).run(id, { ...files, procs: cgroups.launcherProcs, stdio });
+  const tookMs = (await reported) - begunAt;
+  cgroups.kill();
+  await cgroups.emptied(5_000);
+  await openRunc(layout).delete(id);
+  await unmountDisk(paths);
+  return tookMs;
+}
+
+const percentile = (values: number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]!;
+const row = (name: string, values: number[]): string =>
+  `${name.padEnd(44)} p50 ${percentile(values, 0.5).toFixed(0).padStart(5)} ms   p90 ${percentile(values, 0.9).toFixed(0).padStart(5)} ms   min ${Math.min(
+    ...values,
+  )
+    .toFixed(0)
+    .padStart(5)} ms`;
+
+try {
+  await launch('i-warm');
+  await clear();
+  const [took, started, bares]: [number[], number[], number[]] = [[], [], []];
+  for (let run = 0; run < runs; run++) {
+    const { tookMs, startMs } = await launch(`i-${run}`);
+    took.push(tookMs);
+    started.push(startMs);
+    // Both measure a machine alone: the rest of a boot must not run into the next measure.
+    await delay(700);
+    await driver.remove(`i-${run}`);
+    bares.push(await bare(`i-bare-${run}`));
+    await delay(300);
+    await driver.remove(`i-bare-${run}`);
+  }
+  console.log(row('ensure → first line of user data', took));
+  console.log(row('  of which ensure itself', started));
+  console.log(row('bare runc run → first line of user data', bares));
+  console.log(`ratio of the medians ${(percentile(took, 0.5) / percentile(bares, 0.5)).toFixed(2)}`);
+  await clear();
+
+  const ids = Array.from({ length: 50 }, (_, index) => `i-many-${index}`);
+  const wanted = await Promise.all(ids.map(want));
+  const begunAt = performance.now();
+  await Promise.all(wanted.map(({ machine }) => driver.ensure(machine)));
+  await Promise.all(wanted.map(({ reported }) => reported));
+  console.log(
+    `50 machines, all running their user data        ${((performance.now() - begunAt) / 1_000).toFixed(1)} s`,
+  );
+  await delay(5_000);
+  const usages = await Promise.all(ids.map((id) => driver.usage(id)));
+  const megabytes = usages.map((usage) => usage!.memoryBytes / 1e6);
+  console.log(
+    `memory of an idle one                            p50 ${percentile(megabytes, 0.5).toFixed(1)} MB`,
+  );
+  const cpu = usages.map((usage) => usage!.cpuNs / 1e6);
+  console.log(`processor time of its boot                       p50 ${percentile(cpu, 0.5).toFixed(0)} ms`);
+  console.log(
+    `load of this machine                             ${readFileSync('/proc/loadavg', 'utf8').trim()}`,
+  );
+  const stopAt = performance.now();
+  await removeAll(layout, { keepState: false });
+  console.log(
+    `50 machines removed                              ${((performance.now() - stopAt) / 1_000).toFixed(1)} s`,
+  );
+} finally {
+  driver.close();
+  await clear();
+  restoreSysctls(layout);
+  rmSync(stateDirectory, { recursive: true, force: true });
+  await runCommand(['sync']);
+}
