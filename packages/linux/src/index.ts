@@ -38,9 +38,19 @@ export function linuxDrivers(layout: HostLayout, log: Log): LinuxDrivers {
   let supervision: { stop(): void } | undefined;
 
   const compute: ComputeDriver = {
-    ...machines,
+    images: () => machines.images(),
     ensure: (machine) =>
       machines.ensure({ ...machine, namespace: endpointNamespace(layout, machine.namespace) }),
+    status: (id) => machines.status(id),
+    remove: (id) => machines.remove(id),
+    list: () => machines.list(),
+    watch: (changed) => machines.watch(changed),
+    console: (id) => machines.console(id),
+    responds: (id) => machines.responds(id),
+    usage: (id) => machines.usage(id),
+    capture: (id, layer) => machines.capture(id, layer),
+    removeLayer: (layer) => machines.removeLayer(layer),
+    listLayers: () => machines.listLayers(),
   };
   const network: NetworkDriver = {
     ...networks,
