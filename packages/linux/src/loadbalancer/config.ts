@@ -106,7 +106,7 @@ function ownErrors(options: ConfigOptions, statuses: readonly number[], mark: st
   );
 }
 
-const traceId = '1-%[date,hex,bytes(8,8),lower]-%[uuid,bytes(24,12)]%[uuid,bytes(24,12)]';
+const traceId = `1-%[date,hex,bytes(8,8),lower]-${'%[rand,hex,bytes(8,8),lower]'.repeat(3)}`;
 
 /**
  * What AWS adds to a request (x-forwarded-headers.html, load-balancer-request-tracing.html): the client's address after
@@ -278,13 +278,16 @@ function checkSettings(group: TargetGroupSpec, role: 'initial' | 'steady'): stri
   return words.join(' ');
 }
 
+/** A server that is added later keeps no idle connection unless told so: a connection for each request, half the speed. */
+const keepAlive = 'pool-max-conn -1 pool-purge-delay 5s';
+
 /** Address and keywords of a target's server, as `server` and `add server` take them. */
 export function serverSettings(
   group: TargetGroupSpec,
   target: TargetSpec,
   role: 'initial' | 'steady' | 'open',
 ): string {
-  const words = [`${target.address}:${target.port}`];
+  const words = [`${target.address}:${target.port}`, keepAlive];
   words.push(role === 'open' ? 'backup' : checkSettings(group, role));
   if (group.protocol === 'HTTPS') words.push('ssl verify none');
   return words.filter(Boolean).join(' ');
