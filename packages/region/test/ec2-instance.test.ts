@@ -177,7 +177,9 @@ describe('an instance', () => {
     assert.deepEqual(published(drivers.edge, id), []);
     assert.equal(await drivers.compute.status(id), undefined);
     const topology = drivers.network.topology(VpcId ?? '');
-    assert(!topology?.interfaces.some((one) => one.interfaceId === NetworkInterfaces?.[0]?.NetworkInterfaceId));
+    assert(
+      !topology?.interfaces.some((one) => one.interfaceId === NetworkInterfaces?.[0]?.NetworkInterfaceId),
+    );
     assert.deepEqual((await call('DescribeVolumes')).Volumes, []);
     await call('TerminateInstances', { InstanceIds: [id] });
     await advance(minutes(59));
@@ -190,7 +192,9 @@ describe('an instance', () => {
   test('with termination protection is terminated only when that is taken away', async () => {
     const { call, launchOne, idle, state } = await ec2World();
     const id = await launchOne({ DisableApiTermination: true });
-    await assert.rejects(call('TerminateInstances', { InstanceIds: [id] }), { code: 'OperationNotPermitted' });
+    await assert.rejects(call('TerminateInstances', { InstanceIds: [id] }), {
+      code: 'OperationNotPermitted',
+    });
     await call('ModifyInstanceAttribute', { InstanceId: id, DisableApiTermination: { Value: false } });
     await call('TerminateInstances', { InstanceIds: [id] });
     await idle();
@@ -206,7 +210,9 @@ describe('an instance', () => {
     assert(spec);
     await world.drivers.compute.ensure({ ...spec, id: orphan, namespace: orphan });
     await world.drivers.edge.publish({
-      put: new Map([[`instance/${orphan}/name/private`, { kind: 'name', name: 'x', addresses: [], ttlSeconds: 1 }]]),
+      put: new Map([
+        [`instance/${orphan}/name/private`, { kind: 'name', name: 'x', addresses: [], ttlSeconds: 1 }],
+      ]),
       removed: [],
     });
     const next = await ec2World({ clock: world.clock, drivers: world.drivers });
@@ -221,10 +227,15 @@ describe('a launch', () => {
   test('spreads over hosts, and goes to a zone with capacity', async () => {
     const { call, describe, launch, region } = await ec2World();
     const { hosts, instances } = await import('../src/services/ec2/records.ts');
-    const launched = await launch({ MinCount: 8, MaxCount: 8, Placement: { AvailabilityZone: 'us-west-2b' } });
+    const launched = await launch({
+      MinCount: 8,
+      MaxCount: 8,
+      Placement: { AvailabilityZone: 'us-west-2b' },
+    });
     const hostOf = (id: string | undefined) => region.store.get(instances, REGION, id ?? '')?.spec.hostId;
     const counts = new Map<string | undefined, number>();
-    for (const { InstanceId } of launched) counts.set(hostOf(InstanceId), (counts.get(hostOf(InstanceId)) ?? 0) + 1);
+    for (const { InstanceId } of launched)
+      counts.set(hostOf(InstanceId), (counts.get(hostOf(InstanceId)) ?? 0) + 1);
     assert.deepEqual([...counts.values()], [4, 4]);
     region.store.transaction((tx) => {
       for (const host of tx.list(hosts, REGION)) {
@@ -270,13 +281,20 @@ describe('a launch', () => {
       [{ IamInstanceProfile: { Name: 'role' } }, 'UnsupportedOperation'],
       [{ InstanceMarketOptions: { MarketType: 'spot' } }, 'UnsupportedOperation'],
       [{ BlockDeviceMappings: [{ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1 } }] }, 'UnsupportedOperation'],
-      [{ BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 1 } }] }, 'InvalidBlockDeviceMapping'],
-      [{ NetworkInterfaces: [{ DeviceIndex: 0 }], SecurityGroupIds: ['sg-1'] }, 'InvalidParameterCombination'],
+      [
+        { BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 1 } }] },
+        'InvalidBlockDeviceMapping',
+      ],
+      [
+        { NetworkInterfaces: [{ DeviceIndex: 0 }], SecurityGroupIds: ['sg-1'] },
+        'InvalidParameterCombination',
+      ],
       [{ PrivateIpAddress: '172.31.0.9', MinCount: 2, MaxCount: 2 }, 'InvalidParameterCombination'],
       [{ LaunchTemplate: { LaunchTemplateName: 'none' } }, 'InvalidLaunchTemplateName.NotFoundException'],
       [{ DryRun: true }, 'DryRunOperation'],
     ];
-    for (const [input, code] of refusals) await assert.rejects(launch(input), { code }, JSON.stringify(input));
+    for (const [input, code] of refusals)
+      await assert.rejects(launch(input), { code }, JSON.stringify(input));
     assert.deepEqual((await call('DescribeInstances')).Reservations, []);
     await assert.rejects(call('DescribeInstances', { InstanceIds: ['i-0123456789abcdef0'] }), {
       code: 'InvalidInstanceID.NotFound',
@@ -316,7 +334,8 @@ describe('status checks', () => {
     const { call, clock, drivers, launchOne, advance, idle } = await ec2World();
     const id = await launchOne();
     await idle();
-    const checks = async () => (await call('DescribeInstanceStatus', { InstanceIds: [id] })).InstanceStatuses[0];
+    const checks = async () =>
+      (await call('DescribeInstanceStatus', { InstanceIds: [id] })).InstanceStatuses[0];
     assert.equal((await checks()).InstanceStatus.Status, 'ok');
     assert.deepEqual((await checks()).SystemStatus.Details, [
       { Name: 'reachability', Status: 'passed', ImpairedSince: undefined },

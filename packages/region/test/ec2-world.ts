@@ -18,8 +18,7 @@ export const principal: Principal = {
 function loudLog(errors: string[]): Log {
   return {
     ...silentLog,
-    error: (message, fields) =>
-      errors.push(`${message} ${JSON.stringify(fields)} ${String(fields?.error)}`),
+    error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)} ${String(fields?.error)}`),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { LoopContext } from '../../common/service.ts';
 import { interfacesOfEndpoint } from '../network/index.ts';
 import { hosts, type Instance, instances } from '../records.ts';
+import { wantedBoot } from './plan.ts';
 import { planChecks } from './plan-checks.ts';
 import { stateOf } from './state.ts';
 
@@ -31,12 +32,12 @@ export function instanceStatusLoop({ store, drivers, clock }: LoopContext): Reco
 
     async reconcile(key) {
       const before = store.get(instances, key.region, key.id);
-      if (!before || stateOf(before) !== 'running') return undefined;
+      if (!before || !isInItsBoot(before)) return undefined;
       const reachable = await isReachable(before);
       return store.transaction((tx) => {
         const current = tx.get(instances, key.region, key.id);
         // What was found belongs to another boot by now: the change that began it has named this key again.
-        if (!current || stateOf(current) !== 'running') return undefined;
+        if (!current || !isInItsBoot(current)) return undefined;
         if (current.status.machine?.boot !== before.status.machine?.boot) return undefined;
         const hostIsWell = !tx.get(hosts, key.region, current.spec.hostId)?.spec.failed;
         const { checks, requeueAfterMs } = planChecks({
@@ -52,3 +53,11 @@ export function instanceStatusLoop({ store, drivers, clock }: LoopContext): Reco
     },
   };
 }
+
+/** Between two boots there is nothing to check, and the loop `ec2.instance` says `initializing`. */
+const isInItsBoot = (instance: Instance): boolean => {
+  const { machine } = instance.status;
+  return (
+    stateOf(instance) === 'running' && machine?.state === 'running' && machine.boot === wantedBoot(instance)
+  );
+};
