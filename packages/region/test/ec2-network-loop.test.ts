@@ -1,5 +1,8 @@
 /** What the loop `ec2.vpc` brings into force, and what it leaves alone. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { it } from 'node:test';
 import { virtualClock } from '../src/clock.ts';
 import { simDrivers } from '../src/drivers/sim/index.ts';
@@ -126,6 +129,35 @@ it('finds what nobody wants any more after a restart, and applies what it finds 
   assert.equal(drivers.network.topology(orphan), undefined);
   assert.equal(drivers.edge.records.has(`vpc/${orphan}`), false);
   await world.stop();
+});
+
+it('takes nothing for granted after a restart', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-'));
+  const storeFile = join(folder, 'store.db');
+  try {
+    const first = await networkWorld({ storeFile });
+    const vpcId: string = (await first.call('DescribeVpcs')).Vpcs[0].VpcId;
+    await first.idle();
+    assert.equal(isInForce(first.region.store, vpcId, REGION, 1), true);
+    await first.stop();
+    // The machine was restarted: its network is gone, and takes a while to come back.
+    const drivers = simDrivers(virtualClock());
+    const { promise: ready, resolve: release } = Promise.withResolvers<void>();
+    const apply = async (...given: Parameters<typeof drivers.network.apply>) => {
+      await ready;
+      await drivers.network.apply(...given);
+    };
+    const network = { ...drivers.network, apply };
+    const second = await networkWorld({ storeFile, drivers: { ...drivers, network } });
+    assert.equal(isInForce(second.region.store, vpcId, REGION, 1), false);
+    release();
+    await second.idle();
+    assert.equal(isInForce(second.region.store, vpcId, REGION, 1), true);
+    assert.ok(drivers.network.topology(vpcId));
+    await second.stop();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('mends what was broken behind its back', async () => {

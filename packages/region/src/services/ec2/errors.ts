@@ -125,9 +125,6 @@ export const invalidZone = (zone: string): AwsError =>
 
 // What belongs elsewhere.
 
-export const differentNetworks = (groupId: string, subnetId: string): AwsError =>
-  error('InvalidParameter', `Security group ${groupId} and subnet ${subnetId} belong to different networks.`);
-
 /** A rule names a group of another VPC. */
 export const invalidGroupNetworks = (): AwsError =>
   error('InvalidGroup.NotFound', 'You have specified two resources that belong to different networks.');

@@ -8,7 +8,7 @@
  */
 import type { Drivers } from '../../../drivers/index.ts';
 import type { ReconcileResult, Reconciler } from '../../../reconcile/reconciler.ts';
-import type { Resource, ResourceKey } from '../../../store/resource.ts';
+import { keyOf, type Resource, type ResourceKey } from '../../../store/resource.ts';
 import type { LoopContext } from '../../common/service.ts';
 import {
   hosts,
@@ -39,7 +39,8 @@ const contentKinds: ReadonlySet<string> = new Set(
 
 /** What this process last brought into force. After a restart nothing is known, and each VPC is applied once. */
 interface Applied {
-  readonly text: string;
+  readonly topology: string;
+  readonly record: string;
   readonly at: number;
 }
 
@@ -56,15 +57,24 @@ export function vpcLoop(context: LoopContext): Reconciler {
     if (contentKinds.has(kind)) {
       const { vpcId } = changed.spec as { vpcId?: string };
       // A gateway that was just detached names no VPC any more; whoever had it has a route or a public address to lose.
-      if (vpcId === undefined) return store.list(vpcs, region);
+      if (vpcId === undefined) return store.list(vpcs, region).map(keyOf);
       return [keyOfVpc(region, vpcId)];
     }
-    const failure = (): boolean => store.list(hosts, region).some(({ spec }) => spec.failed);
-    if (kind === hosts.kind) return store.list(vpcs, region);
+    if (kind === hosts.kind) return store.list(vpcs, region).map(keyOf);
     // While all hosts are well it makes no difference to the network where an instance lives.
-    if (kind === instances.kind && failure())
-      return [keyOfVpc(region, (changed.spec as { vpcId: string }).vpcId)];
-    return [];
+    if (kind !== instances.kind || !store.list(hosts, region).some(({ spec }) => spec.failed)) return [];
+    return [keyOfVpc(region, (changed.spec as { vpcId: string }).vpcId)];
+  }
+
+  /**
+   * At the start of this process nothing is known to be in force: the machine may have been restarted meanwhile, or the
+   * network taken down. Said before any loop looks, so that no machine is started into a network that is not there.
+   */
+  function watch(): () => void {
+    store.transaction((tx) => {
+      for (const vpc of store.everywhere(vpcs)) tx.update(vpc, { status: { appliedSequence: 0 } });
+    });
+    return () => {};
   }
 
   /** Every VPC that the network has or that the edge was told of. */
@@ -102,21 +112,24 @@ export function vpcLoop(context: LoopContext): Reconciler {
     const sequence = store.sequence;
     const topology = planTopology(store, vpc);
     const record = routerRecord(vpc);
-    const text = JSON.stringify([topology, record]);
+    const next = { topology: JSON.stringify(topology), record: JSON.stringify(record), at: clock.now() };
     const last = applied.get(vpc.id);
-    const changed = last?.text !== text;
-    if (changed || clock.now() - last.at >= MEND_AFTER_MS) {
+    const mend = !last || next.at - last.at >= MEND_AFTER_MS;
+    const changed = next.topology !== last?.topology || next.record !== last.record;
+    if (changed || mend) {
       // While it is being applied, and after a failure, nobody knows what is in force.
       applied.delete(vpc.id);
       await drivers.network.apply(topology, sequence);
-      await drivers.edge.publish({ put: new Map([[`vpc/${vpc.id}`, record]]), removed: [] });
-      applied.set(vpc.id, { text, at: clock.now() });
+      if (mend || next.record !== last.record) {
+        await drivers.edge.publish({ put: new Map([[`vpc/${vpc.id}`, record]]), removed: [] });
+      }
+      applied.set(vpc.id, next);
     }
     if (changed || latestWrite(vpc) > vpc.status.appliedSequence) recordApplied(vpc, sequence);
     return undefined;
   }
 
-  return { name: 'ec2.vpc', keysFor, found, reconcile };
+  return { name: 'ec2.vpc', keysFor, found, watch, reconcile };
 }
 
 async function forget(drivers: Drivers, vpcId: string): Promise<void> {
