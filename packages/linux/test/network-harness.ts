@@ -99,18 +99,35 @@ export function pingReaches(namespace: string, address: string, patienceMs = 400
   return datagramReaches(bindPing(namespace), Buffer.from([8, 0, 0, 0, 0, 0, 0, 1]), address, 1, patienceMs);
 }
 
+/**
+ * Serves TCP on a socket; closing also ends what is still connected, because a connection whose network is gone never
+ * ends by itself.
+ */
+export function serve(fd: number, handle: (socket: Socket) => void): { close(): void } {
+  const connected = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    connected.add(socket);
+    socket.on('error', () => undefined).on('close', () => connected.delete(socket));
+    handle(socket);
+  }).listen({ fd });
+  return {
+    close() {
+      server.close();
+      for (const socket of connected) socket.destroy();
+    },
+  };
+}
+
 /** Listeners that answer each caller with the caller's address. */
 export class Listeners {
   readonly #open = new Map<string, () => void>();
 
   tcp(namespace: string, port: number, address = '0.0.0.0'): void {
     this.#once(`${namespace} ${address} tcp ${port}`, () => {
-      const server: Server = createServer((socket: Socket) => {
-        socket.on('error', () => undefined);
-        socket.end(String(socket.remoteAddress));
-      });
-      server.listen({ fd: listenTcp(namespace, address, port) });
-      return () => void server.close();
+      const server = serve(listenTcp(namespace, address, port), (socket) =>
+        socket.end(String(socket.remoteAddress)),
+      );
+      return () => server.close();
     });
   }
 

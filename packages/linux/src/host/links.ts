@@ -126,6 +126,24 @@ export function deleteLinks(netlink: Netlink, indexes: readonly number[]): void 
   netlink.attempt(RTM_DELLINK, 0, Buffer.concat([linkMessage(), group]), 'delete links', 'ENODEV');
 }
 
+/**
+ * Makes sure that the link `name` here and `peer.name` over there are the two ends of one veth. An end whose other one
+ * is elsewhere, or goes just now with its namespace, is replaced.
+ */
+export function ensureVeth(
+  here: Netlink,
+  name: string,
+  there: Netlink,
+  peer: { readonly name: string; readonly namespace: string },
+): void {
+  const near = listLinks(here).get(name);
+  const far = listLinks(there).get(peer.name);
+  if (near && far && near.peerIndex === far.index && far.peerIndex === near.index) return;
+  if (near) deleteLinks(here, [near.index]);
+  if (far) deleteLinks(there, [far.index]);
+  addVeth(here, name, peer);
+}
+
 /** Deletes every veth of a namespace. */
 export function deleteVeths(netlink: Netlink): void {
   const pairs = [...listLinks(netlink).values()].filter((link) => link.peerIndex !== 0);

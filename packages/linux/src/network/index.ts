@@ -199,6 +199,8 @@ export function linuxNetwork(layout: HostLayout, options: LinuxNetworkOptions = 
 
   return {
     async start() {
+      // Should the internet have to be made anew, routers have lost their links to it.
+      inForce.clear();
       startInternet(layout, options);
       await untilReady([{ name: hostLink(layout) }]);
     },

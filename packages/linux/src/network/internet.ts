@@ -8,9 +8,9 @@
 import { writeFileSync } from 'node:fs';
 import {
   addAddress,
-  addVeth,
   deleteLinks,
   deleteRoute,
+  ensureVeth,
   listAddresses,
   listLinks,
   listRoutes,
@@ -150,7 +150,7 @@ export function startInternet(layout: HostLayout, options: EgressOptions = {}): 
     const closed = [...PRIVATE_NETWORKS, ...connectedNetworks(host, uplinks)];
     // The guard stands before the link does.
     runNft(undefined, hostTableText(layout, uplinks, closed, options.egressAllow ?? []));
-    if (!listLinks(host).has(link)) addVeth(host, link, { name: INNER_LINK, namespace });
+    withNetlink(namespace, (internet) => ensureVeth(host, link, internet, { name: INNER_LINK, namespace }));
     const { index } = listLinks(host).get(link)!;
     writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, '1');
     setLinkUp(host, index);
@@ -208,13 +208,8 @@ function configureInside(layout: HostLayout): void {
 export function connectRouter(layout: HostLayout, vpcId: string, routerName: string, router: Netlink): void {
   const inetLink = linkName(layout, vpcId);
   withNetlink(internetNamespace(layout), (internet) => {
-    if (!listLinks(router).has(INTERNET_LINK)) {
-      const left = listLinks(internet).get(inetLink);
-      if (left) deleteLinks(internet, [left.index]);
-      addVeth(internet, inetLink, { name: INTERNET_LINK, namespace: routerName });
-    }
-    const outer = listLinks(internet).get(inetLink);
-    if (!outer) throw new Error(`${routerName}: ${INTERNET_LINK} leads elsewhere`);
+    ensureVeth(internet, inetLink, router, { name: INTERNET_LINK, namespace: routerName });
+    const outer = listLinks(internet).get(inetLink)!;
     const inner = listLinks(router).get(INTERNET_LINK)!;
     setLinkUp(internet, outer.index);
     setLinkUp(router, inner.index);
