@@ -3,7 +3,7 @@
  * and first hostname) is written into it from outside before its first boot.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
 import { findLayer, makeWhole } from '../images/layers.ts';
@@ -92,6 +92,18 @@ function pathInside(root: string, path: string): string | undefined {
     if (!parent?.isDirectory()) return undefined;
   }
   return join(root, path);
+}
+
+/**
+ * The name that a machine was last given from inside (`hostnamectl set-hostname`), for its next boot: its own init may
+ * not set it. Undefined when there is none that can be used. The machine must not be running.
+ */
+export function hostnameOnDisk(paths: MachinePaths): string | undefined {
+  const path = pathInside(paths.upper, 'etc/hostname');
+  const file = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
+  if (path === undefined || !file?.isFile() || file.size > 256) return undefined;
+  const name = readFileSync(path, 'utf8').trim();
+  return /^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/.test(name) ? name : undefined;
 }
 
 /**
