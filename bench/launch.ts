@@ -67,6 +67,20 @@ async function launch(id: string): Promise<{ tookMs: number; startMs: number }> 
   return { tookMs: (await reported) - begunAt, startMs };
 }
 
+/** How long it takes until the death of a machine's init is told. */
+async function killed(id: string): Promise<number> {
+  const status = await driver.status(id);
+  return new Promise((resolve) => {
+    const stop = driver.watch((changed) => {
+      if (changed !== id) return;
+      stop();
+      resolve(performance.now() - begunAt);
+    });
+    const begunAt = performance.now();
+    process.kill(status!.initPid!, 'SIGKILL');
+  });
+}
+
 /** The same root file system and configuration with all that can be prepared prepared: only runc is timed. */
 async function bare(id: string): Promise<number> {
   const { machine, reported } = await want(id);
@@ -104,13 +118,14 @@ const row = (name: string, values: number[]): string =>
 try {
   await launch('i-warm');
   await clear();
-  const [took, started, bares]: [number[], number[], number[]] = [[], [], []];
+  const [took, started, bares, told]: [number[], number[], number[], number[]] = [[], [], [], []];
   for (let run = 0; run < runs; run++) {
     const { tookMs, startMs } = await launch(`i-${run}`);
     took.push(tookMs);
     started.push(startMs);
     // Both measure a machine alone: the rest of a boot must not run into the next measure.
     await delay(700);
+    told.push(await killed(`i-${run}`));
     await driver.remove(`i-${run}`);
     bares.push(await bare(`i-bare-${run}`));
     await delay(300);
@@ -119,6 +134,7 @@ try {
   console.log(row('ensure → first line of user data', took));
   console.log(row('  of which ensure itself', started));
   console.log(row('bare runc run → first line of user data', bares));
+  console.log(row('init killed → told', told));
   console.log(`ratio of the medians ${(percentile(took, 0.5) / percentile(bares, 0.5)).toFixed(2)}`);
   await clear();
 

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { runCommand } from '../../packages/linux/src/compute/command.ts';
 import {
@@ -241,7 +242,7 @@ describe('an instance on this machine', { skip }, () => {
     const machine = await want('i-a');
     await driver.ensure(machine);
     await booted('i-a');
-    await shell('i-a', 'echo kept > /srv/data; hostnamectl set-hostname renamed');
+    assert.equal(await shell('i-a', 'echo kept > /srv/data && echo renamed > /etc/hostname'), 0);
     await driver.ensure({ ...machine, power: 'off' });
     await driver.ensure({ ...machine, boot: 2 });
     await booted('i-a');
@@ -285,6 +286,30 @@ describe('an instance on this machine', { skip }, () => {
     );
     assert.notEqual(await shell('i-a', 'head -c 1 /root/disk'), 0);
     assert.notEqual(await shell('i-a', 'echo 1 > /proc/sys/kernel/panic'), 0);
+  });
+
+  test('may have a light init, which runs user data and ends in order too', { timeout: 60_000 }, async () => {
+    const { onReport, next } = reports();
+    const userData = `#!/bin/sh\necho light; ${report('ran')}\n`;
+    const machine: MachineSpec = {
+      ...(await want('i-a', { userData, publicKey: key, onReport })),
+      init: 'nano',
+    };
+    await driver.ensure(machine);
+    assert.equal(await next(), 'ran');
+    await finished('i-a');
+    assert.match(await consoleOf('i-a'), /Debian GNU\/Linux 12[\s\S]*light/);
+    assert.equal(await shell('i-a', 'until test -s /run/sshd.pid; do sleep 0.1; done'), 0);
+    assert.ok((await driver.usage('i-a'))!.memoryBytes < 8e6);
+    const { end } = await driver.ensure({ ...machine, power: 'off' });
+    assert.deepEqual([end?.how, end?.detail], ['poweroff', 'shut down on request']);
+    await driver.ensure({ ...machine, boot: 2 });
+    await finished('i-a');
+    await shell('i-a', 'kill -HUP 1');
+    for (const until = performance.now() + 10_000; performance.now() < until; await delay(20)) {
+      if ((await driver.status('i-a'))?.state === 'stopped') break;
+    }
+    assert.equal((await driver.status('i-a'))?.end?.how, 'reboot');
   });
 
   test('is found stopped after everything of it but its disk has gone, as when this machine reboots', {

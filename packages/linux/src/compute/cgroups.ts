@@ -44,40 +44,32 @@ export interface CgroupHost {
   readonly kind: 'cgroup2' | 'hybrid';
   /** The cgroup2 mount. */
   readonly unified: string;
-  /** Hybrid: mount points of the v1 controllers, by controller. */
+  /** Hybrid: mount points of the v1 controllers, by controller (and by their other mount options). */
   readonly controllers: ReadonlyMap<string, string>;
+  /** All mount points: each may hold groups of a machine, because runc puts it into every hierarchy. */
+  readonly roots: readonly string[];
 }
-
-const v1Names = [
-  'cpu',
-  'cpuacct',
-  'cpuset',
-  'memory',
-  'devices',
-  'freezer',
-  'blkio',
-  'pids',
-  'net_cls',
-  'net_prio',
-  'perf_event',
-  'hugetlb',
-  'name=systemd',
-];
 
 /** Reads the mounts of this host. Undefined when it has no cgroup2 mount at all, without which we cannot run machines. */
 export function findCgroupHost(): CgroupHost | undefined {
   let unified: string | undefined;
   const controllers = new Map<string, string>();
+  const roots = new Set<string>();
   for (const line of (readOptional('/proc/self/mounts') ?? '').split('\n')) {
     const [, mountPoint, type, options] = line.split(' ');
     if (!mountPoint || !options) continue;
     if (type === 'cgroup2') unified ??= mountPoint;
     if (type !== 'cgroup') continue;
-    for (const option of options.split(','))
-      if (v1Names.includes(option)) controllers.set(option, mountPoint);
+    roots.add(mountPoint);
+    for (const option of options.split(',')) controllers.set(option, mountPoint);
   }
   if (!unified) return undefined;
-  return { kind: controllers.has('memory') ? 'hybrid' : 'cgroup2', unified, controllers };
+  return {
+    kind: controllers.has('memory') ? 'hybrid' : 'cgroup2',
+    unified,
+    controllers,
+    roots: [unified, ...roots],
+  };
 }
 
 /** Removes a cgroup and those below it. False while a process is in one of them. */
@@ -126,7 +118,7 @@ export interface MachineCgroups {
 /** Ids that have a group in this region, in whichever hierarchy. */
 export function listCgroups(host: CgroupHost, layout: HostLayout): string[] {
   const ids = new Set<string>();
-  for (const root of [host.unified, ...host.controllers.values()]) {
+  for (const root of host.roots) {
     for (const name of foldersOf(join(root, cgroupParent(layout)))) ids.add(name);
   }
   return [...ids];
@@ -134,7 +126,7 @@ export function listCgroups(host: CgroupHost, layout: HostLayout): string[] {
 
 /** Removes the region's own group, once no machine is left in it. */
 export function removeCgroupParent(host: CgroupHost, layout: HostLayout): void {
-  for (const root of new Set([host.unified, ...host.controllers.values()])) {
+  for (const root of host.roots) {
     try {
       rmdirSync(join(root, cgroupParent(layout)));
     } catch (error) {
@@ -183,7 +175,6 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
   const unified = join(host.unified, path);
   const guest = join(unified, 'guest');
   const launcher = host.kind === 'cgroup2' ? join(unified, 'launcher') : guest;
-  const roots = [...new Set([host.unified, ...host.controllers.values()])];
   const memoryRoot = host.controllers.get('memory') ?? host.unified;
 
   /** One word of a group's `cgroup.events`; undefined when there is no such group. */
@@ -211,7 +202,7 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
   };
 
   const removeFolders = (child: string): Promise<boolean> =>
-    retry(() => roots.every((root) => removeCgroupTree(join(root, path, child))), 2_000);
+    retry(() => host.roots.every((root) => removeCgroupTree(join(root, path, child))), 2_000);
 
   const kill = (): void => {
     for (const group of new Set([guest, launcher])) {

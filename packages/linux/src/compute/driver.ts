@@ -29,8 +29,8 @@ import { openRunc, type Runc } from './runc.ts';
 import { atMost, inTurns } from './turns.ts';
 import { watchEnds } from './watch.ts';
 
-/** systemd alone takes three inotify instances in each machine. */
-const inotifyInstances = 8_192;
+/** What a few hundred machines take: systemd alone has three inotify instances and ten watches in each. */
+const inotifyLimits = { 'fs.inotify.max_user_instances': 8_192, 'fs.inotify.max_user_watches': 65_536 };
 /** How often an end that no event told of is looked for. */
 const lookEveryMs = 1_000;
 
@@ -83,7 +83,7 @@ class RuncCompute implements LinuxCompute {
       clock,
       watchEnd: (...end) => this.#ends.add(...end),
     };
-    raiseSysctl(layout, 'fs.inotify.max_user_instances', inotifyInstances);
+    for (const [key, value] of Object.entries(inotifyLimits)) raiseSysctl(layout, key, value);
     mkdirSync(layout.stateDirectory, { recursive: true });
     this.#timer = setInterval(() => this.#lookAtAll(), lookEveryMs).unref();
   }
@@ -224,7 +224,7 @@ class RuncCompute implements LinuxCompute {
 }
 
 /**
- * The driver for one region of this host. Raises the host's limit of inotify instances; `restoreSysctls` undoes it. One
+ * The driver for one region of this host. Raises the host's inotify limits; `restoreSysctls` undoes it. One
  * process drives a region's machines; any other may use `exec` and `consolePath` meanwhile, and nothing else.
  */
 export const linuxCompute = (layout: HostLayout, options: LinuxComputeOptions = {}): LinuxCompute =>

@@ -2,18 +2,27 @@
  * One machine on this host, step by step. Every step can be repeated, and each is written down before it is taken, so
  * that whoever comes after a crash finishes it or cleans up. Calls for the same machine must come one after the other.
  */
+
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@holdfast/region/clock.ts';
 import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
 import type { HostLayout } from '../layout.ts';
 import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
 import { openConsole } from './console.ts';
-import { CannotStart, copyDisk, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
+import { copyDisk, hostnameOnDisk, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
 import { ociConfiguration } from './oci.ts';
 import { handlesSignal, isAlive, readProcess } from './process.ts';
-import { type MachinePaths, type MachineRecord, machinePaths, readRecord, writeRecord } from './record.ts';
+import {
+  type InitProcess,
+  type MachinePaths,
+  type MachineRecord,
+  machinePaths,
+  readRecord,
+  writeRecord,
+} from './record.ts';
 import type { Runc } from './runc.ts';
 
 /** As many as systemd allows itself on a small machine, and far from what would hurt this one. */
@@ -22,8 +31,8 @@ const processLimit = 4_096;
 /** How long a start that a crash interrupted may take to come to rest by itself. */
 const startWithinMs = 10_000;
 
-/** systemd(1), signals: start poweroff.target. */
-const SIGRTMIN_PLUS_4 = 38;
+/** What asks an init to power off: SIGRTMIN+4 for systemd, see systemd(1); SIGTERM for the light one. */
+const powerOffSignals = { systemd: 38, nano: constants.signals.SIGTERM } as const;
 
 export interface MachineHost {
   readonly layout: HostLayout;
@@ -58,7 +67,9 @@ export class Machine {
   }
 
   isRunning(record = this.record()): boolean {
-    return record.phase === 'started' && record.init !== undefined && isAlive(record.init);
+    // Both are asked: an init that is about to end leaves its cgroup first, which is what wakes who watches it.
+    const begun = record.phase === 'started' && record.init !== undefined;
+    return begun && isAlive(record.init!) && this.cgroups.populated();
   }
 
   status(record = this.record()): MachineStatus {
@@ -103,6 +114,7 @@ export class Machine {
     const begun: MachineRecord = {
       id: this.id,
       layers: before.layers,
+      kind: machine.init,
       boot: machine.boot,
       previousBoot: before.boot,
       phase: 'starting',
@@ -110,8 +122,6 @@ export class Machine {
       startedAt: clock.now(),
     };
     try {
-      if (machine.init !== 'systemd')
-        throw new CannotStart(`init ${machine.init} is not supported by this driver`);
       const options = overlayOptions(layout, this.paths, before.layers);
       this.cgroups.prepare({
         vcpus: machine.vcpus,
@@ -126,7 +136,7 @@ export class Machine {
       ]);
       try {
         const configuration = ociConfiguration({
-          machine,
+          machine: { ...machine, hostname: hostnameOnDisk(this.paths) ?? machine.hostname },
           rootfs: this.paths.rootfs,
           cgroupPath: this.cgroups.ociPath,
           processes: processLimit,
@@ -226,7 +236,7 @@ export class Machine {
     if (timeoutMs > 0 && this.isRunning(record)) {
       const until = performance.now() + timeoutMs;
       await this.cgroups.freeze(false);
-      await this.#askToPowerOff(record.init!, until);
+      await this.#askToPowerOff(record.init!, powerOffSignals[record.kind ?? 'systemd'], until);
       await this.cgroups.emptied(until - performance.now());
     }
     this.cgroups.kill();
@@ -256,10 +266,10 @@ export class Machine {
   }
 
   /** Waits for an init that has only just begun to listen. */
-  async #askToPowerOff(init: { pid: number; startTicks: string }, until: number): Promise<void> {
+  async #askToPowerOff(init: InitProcess, signal: number, until: number): Promise<void> {
     while (isAlive(init) && performance.now() < until) {
-      if (handlesSignal(init.pid, SIGRTMIN_PLUS_4)) {
-        process.kill(init.pid, SIGRTMIN_PLUS_4);
+      if (handlesSignal(init.pid, signal)) {
+        process.kill(init.pid, signal);
         return;
       }
       await delay(5);

@@ -84,6 +84,11 @@ const mounts = [
   },
 ];
 
+const initCommands = {
+  systemd: ['/sbin/init'],
+  nano: ['/usr/bin/tini', '-g', '--', '/usr/lib/holdfast/nano-init'],
+} as const;
+
 /** What runc is told of one boot of one machine. */
 export interface BootSettings {
   readonly machine: MachineSpec;
@@ -115,7 +120,7 @@ export function ociConfiguration(boot: BootSettings): object {
       user: { uid: 0, gid: 0 },
       cwd: '/',
       noNewPrivileges: false,
-      args: ['/sbin/init'],
+      args: initCommands[machine.init],
       env: [
         'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         'container=holdfast',

@@ -1,4 +1,5 @@
 /** What the kernel says about one process of this host. */
+import { constants } from 'node:os';
 import { readOptional } from './files.ts';
 
 export interface ProcessFacts {
@@ -41,8 +42,12 @@ export function handlesSignal(pid: number, signal: number): boolean {
   const status = readOptional(`/proc/${pid}/status`) ?? '';
   // Until it becomes the guest's init, it is runc's own process, which catches all signals and drops them.
   if (/^Name:\s+runc/m.test(status)) return false;
-  return ['SigBlk', 'SigCgt'].some((set) => {
+  const has = (set: string, wanted: number): boolean => {
     const mask = new RegExp(`^${set}:\\s+([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0';
-    return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
-  });
+    return ((BigInt(`0x${mask}`) >> BigInt(wanted - 1)) & 1n) === 1n;
+  };
+  // tini waits for signals in sigtimedwait(2), during which they do not count as blocked here. That it ignores SIGTTIN
+  // is the last thing it does before.
+  if (/^Name:\s+tini$/m.test(status)) return has('SigIgn', constants.signals.SIGTTIN);
+  return has('SigBlk', signal) || has('SigCgt', signal);
 }

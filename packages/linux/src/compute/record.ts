@@ -5,9 +5,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TimeMs } from '@holdfast/region/clock.ts';
-import type { MachineEnd } from '@holdfast/region/drivers/compute.ts';
+import type { MachineEnd, MachineSpec } from '@holdfast/region/drivers/compute.ts';
 import type { HostLayout } from '../layout.ts';
 import { entriesOf, readOptional, replaceFile } from './files.ts';
+
+export interface InitProcess {
+  readonly pid: number;
+  readonly startTicks: string;
+}
 
 export interface MachineRecord {
   readonly id: string;
@@ -27,7 +32,9 @@ export interface MachineRecord {
   readonly capturing?: boolean;
   readonly startedAt?: TimeMs;
   /** Init's process id on this host, and its start time in clock ticks since the host's boot, against reused ids. */
-  readonly init?: { readonly pid: number; readonly startTicks: string };
+  readonly init?: InitProcess;
+  /** Which init the latest boot has. */
+  readonly kind?: MachineSpec['init'];
   readonly end?: { readonly how: MachineEnd; readonly at: TimeMs; readonly detail: string };
 }
 
