@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { virtualClock } from '../src/clock.ts';
-import { simDrivers } from '../src/drivers/sim/index.ts';
 import { planChecks } from '../src/services/ec2/instance/plan-checks.ts';
 import { chooseHost, chooseZone, zonesWithCapacity } from '../src/services/ec2/placement.ts';
 import { ec2World } from './ec2-world.ts';
@@ -150,45 +148,5 @@ describe('what EC2 says of itself', () => {
     await assert.rejects(call('DescribeInstanceTypes', { InstanceTypes: ['x9.huge'] }), {
       code: 'InvalidInstanceType',
     });
-  });
-});
-
-describe('after a crash', () => {
-  test('the loops of a new process take over what runs, and finish what was begun', async () => {
-    const { mkdtempSync, rmSync } = await import('node:fs');
-    const { join } = await import('node:path');
-    const { tmpdir } = await import('node:os');
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-ec2-'));
-    try {
-      const storeFile = join(folder, 'store.db');
-      const clock = virtualClock();
-      const drivers = simDrivers(clock);
-      const first = await ec2World({ clock, drivers, storeFile });
-      const [kept, ended] = [await first.launchOne(), await first.launchOne()];
-      const boots = (await drivers.compute.status(kept))?.boot;
-      // The process dies with two calls acknowledged and nothing done for them.
-      await first.region.engine.stop();
-      const { Instances } = await first.call('RunInstances', {
-        ImageId: await first.imageId(),
-        InstanceType: 't3.micro',
-        MinCount: 1,
-        MaxCount: 1,
-      });
-      await first.call('TerminateInstances', { InstanceIds: [ended] });
-      first.region.store.close();
-      drivers.compute.end(kept, 'reboot');
-
-      const second = await ec2World({ clock, drivers, storeFile });
-      await second.idle();
-      assert.equal(await second.state(Instances[0].InstanceId), 'running');
-      assert.equal(await second.state(ended), 'terminated');
-      assert.equal(await drivers.compute.status(ended), undefined);
-      assert.equal((await drivers.compute.status(kept))?.state, 'running');
-      assert.equal((await drivers.compute.status(kept))?.boot, (boots ?? 0) + 1);
-      assert.deepEqual(second.errors, []);
-      await second.region.stop();
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
   });
 });

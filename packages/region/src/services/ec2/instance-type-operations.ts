@@ -3,13 +3,14 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import { unsupported } from '../common/errors.ts';
 import { applyFilters, type FilterFields } from '../common/filters.ts';
 import { zonesOf } from '../common/geography.ts';
-import { paginate } from '../common/pagination.ts';
+import { listingPosition, paginate } from '../common/pagination.ts';
 import type { RequestContext } from '../common/service.ts';
 import { instanceTypeNotFound } from './compute-errors.ts';
 import { invalidNextToken } from './errors.ts';
 import { instancesOf } from './instance/power.ts';
-import { type InstanceTypeFacts, instanceTypes } from './instance-types.ts';
+import { defaultCredits, type InstanceTypeFacts, instanceTypes } from './instance-types.ts';
 import { truth } from './network/selection.ts';
+import { instances } from './records.ts';
 
 const isBurstable = (type: InstanceTypeFacts): boolean => type.baselinePercent !== undefined;
 
@@ -154,7 +155,6 @@ export function describeInstanceTypeOfferings(
   };
 }
 
-/** t2 earns credits and no more; later burstable families may go over them. */
 export function describeInstanceCreditSpecifications(
   input: ec2.DescribeInstanceCreditSpecificationsRequest,
   context: RequestContext,
@@ -162,14 +162,18 @@ export function describeInstanceCreditSpecifications(
   if (input.Filters && input.Filters.length > 0) {
     throw unsupported('filters of DescribeInstanceCreditSpecifications');
   }
-  const burstable = instancesOf(context, input.InstanceIds).filter(({ spec }) => {
-    const type = instanceTypes.get(spec.instanceType);
-    return type !== undefined && isBurstable(type);
+  const named = input.InstanceIds ?? [];
+  const asked = named.length > 0 ? instancesOf(context, named) : context.tx.list(instances, context.region);
+  const { items, nextToken } = paginate(context, asked, listingPosition, {
+    call: `DescribeInstanceCreditSpecifications ${JSON.stringify(named)}`,
+    token: input.NextToken,
+    limit: input.MaxResults,
+    invalid: invalidNextToken,
   });
   return {
-    InstanceCreditSpecifications: burstable.map(({ id, spec }) => ({
-      InstanceId: id,
-      CpuCredits: spec.instanceType.startsWith('t2.') ? 'standard' : 'unlimited',
-    })),
+    InstanceCreditSpecifications: items
+      .map(({ id, spec }) => ({ InstanceId: id, CpuCredits: defaultCredits(spec.instanceType) }))
+      .filter(({ CpuCredits }) => CpuCredits !== undefined),
+    NextToken: nextToken,
   };
 }

@@ -91,3 +91,11 @@ export const instanceTypes: ReadonlyMap<string, InstanceTypeFacts> = new Map(
     ...family('r5', general(8)),
   ].map((facts) => [facts.name, facts]),
 );
+
+/** How a burstable type spends CPU credits: t2 no more than it earned, later families may go over them. */
+export const defaultCredits = (name: string): 'standard' | 'unlimited' | undefined =>
+  instanceTypes.get(name)?.baselinePercent === undefined
+    ? undefined
+    : name.startsWith('t2.')
+      ? 'standard'
+      : 'unlimited';

@@ -23,8 +23,7 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     (pick: (one: NetworkInterface) => string | readonly string[] | undefined) =>
     (instance: Instance): string[] =>
       attachedTo(around, instance).flatMap((one) => pick(one) ?? []);
-  const publicAddress = (one: NetworkInterface): string | undefined =>
-    around.publicAddresses.get(one.id)?.address;
+  const publicAddress = (one: NetworkInterface): string | undefined => one.spec.publicAddress;
   const primary =
     (pick: (one: NetworkInterface) => string | undefined) =>
     (instance: Instance): string | undefined => {

@@ -2,8 +2,9 @@
 import type { RunInstancesRequest, TagSpecification } from '@aws-sdk/client-ec2';
 import type { Tags } from '../../../store/resource.ts';
 import { refuseParameters, unsupported } from '../../common/errors.ts';
+import { zonesOf } from '../../common/geography.ts';
 import type { Scope } from '../../common/service.ts';
-import { invalidParameterCombination } from '../errors.ts';
+import { invalidParameterCombination, invalidZone } from '../errors.ts';
 import { resolveLaunchTemplate } from '../launch-template/launch-template.ts';
 
 /** A launch, in the shape of RunInstances, and what a service of the region may say besides. */
@@ -23,6 +24,7 @@ export interface SettledRequest {
 const REFUSED = [
   'KernelId',
   'RamdiskId',
+  'RamDiskId',
   'Ipv6AddressCount',
   'Ipv6Addresses',
   'ElasticGpuSpecification',
@@ -50,9 +52,12 @@ export function refuseLaunchParameters(operation: string, data: object): void {
   if (request.CapacityReservationSpecification?.CapacityReservationTarget) {
     throw unsupported('capacity reservations');
   }
-  if (request.MaintenanceOptions?.AutoRecovery === 'disabled') return;
   const dns = request.PrivateDnsNameOptions;
-  if (dns?.HostnameType === 'resource-name' || dns?.EnableResourceNameDnsAAAARecord) {
+  if (
+    dns?.HostnameType === 'resource-name' ||
+    dns?.EnableResourceNameDnsARecord ||
+    dns?.EnableResourceNameDnsAAAARecord
+  ) {
     throw unsupported('resource names as host names (PrivateDnsNameOptions)');
   }
   const placement = request.Placement ?? {};
@@ -133,10 +138,23 @@ export interface NetworkRequest {
 
 const text = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
 
+/** The zone's name, which is what everything else goes by. */
+function zoneOfId(region: string, id: string | undefined): string | undefined {
+  if (id === undefined || id === '') return undefined;
+  const zone = zonesOf(region).find((one) => one.id === id);
+  if (!zone) throw invalidZone(id);
+  return zone.name;
+}
+
 /** Reads the network parameters, which stand either at the instance or at its one interface, never at both. */
-export function networkRequest(launch: LaunchRequest, request: RunInstancesRequest): NetworkRequest {
+export function networkRequest(
+  region: string,
+  launch: LaunchRequest,
+  request: RunInstancesRequest,
+): NetworkRequest {
   const interfaces = request.NetworkInterfaces ?? [];
-  const zone = text(request.Placement?.AvailabilityZone);
+  const zone =
+    text(request.Placement?.AvailabilityZone) ?? zoneOfId(region, request.Placement?.AvailabilityZoneId);
   const subnet = launch.subnet;
   if (interfaces.length === 0) {
     const subnetId = subnet ?? text(request.SubnetId);

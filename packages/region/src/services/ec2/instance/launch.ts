@@ -13,7 +13,7 @@ import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
 import { volumes } from '../image/disks.ts';
 import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
-import { instanceTypes } from '../instance-types.ts';
+import { defaultCredits, instanceTypes } from '../instance-types.ts';
 import { keyPairNamed } from '../key-pair/key-pair.ts';
 import {
   createInstanceInterface,
@@ -48,7 +48,7 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
   const { minimum, maximum } = counts(request);
   const image = launchableImage(scope, request.ImageId || missing('ImageId'));
   const tags = launchTags(request, launch.reservedTags, template);
-  const network = networkRequest(launch, request);
+  const network = networkRequest(scope.region, launch, request);
   if (network.privateAddress !== undefined && maximum > 1) {
     throw invalidParameterCombination('Private IP address may not be specified for multiple instances');
   }
@@ -157,6 +157,12 @@ function metadataOptions(options: RunInstancesRequest['MetadataOptions']): Insta
   };
 }
 
+/** CPU credits are not counted: only what a type has by itself can be asked for. */
+function checkCredits(type: string, credits: string | undefined): void {
+  if (credits === undefined || credits === defaultCredits(type)) return;
+  throw unsupported(`the CPU credits '${credits}' for ${type}`);
+}
+
 type CommonSpec = Omit<
   InstanceSpec,
   | 'reservationId'
@@ -172,10 +178,12 @@ type CommonSpec = Omit<
 function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, tags: Tags): CommonSpec {
   const keyPair = request.KeyName ? keyPairNamed(scope, request.KeyName) : undefined;
   const userData = checkUserData(request.UserData);
+  const instanceType = checkInstanceType(request.InstanceType || missing('InstanceType'));
+  checkCredits(instanceType, request.CreditSpecification?.CpuCredits);
   return {
     imageId: image.id,
     layers: image.layers,
-    instanceType: checkInstanceType(request.InstanceType || missing('InstanceType')),
+    instanceType,
     ...(keyPair && { keyName: keyPair.spec.name, publicKey: keyPair.spec.publicKey }),
     ...(userData !== undefined && { userData }),
     launchedAt: scope.now,
@@ -190,6 +198,10 @@ function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, ta
     ...(request.ClientToken && { clientToken: request.ClientToken }),
   };
 }
+
+/** What every gp3 volume has. */
+const GP3_IOPS = 3000;
+const GP3_THROUGHPUT_MIB = 125;
 
 interface RootVolume {
   readonly sizeGib: number;
@@ -210,7 +222,12 @@ function rootVolume(request: RunInstancesRequest, image: Image): RootVolume {
       'KmsKeyId',
       'OutpostArn',
       'EbsCardIndex',
+      'VolumeInitializationRate',
     ]);
+    const { Iops: iops = GP3_IOPS, Throughput: throughput = GP3_THROUGHPUT_MIB } = ebs;
+    if (iops !== GP3_IOPS || throughput !== GP3_THROUGHPUT_MIB) {
+      throw unsupported('volumes with a performance of their own (Iops, Throughput)');
+    }
     if (ebs.DeleteOnTermination === false) throw unsupported('a root volume that outlives its instance');
     if (ebs.SnapshotId !== undefined && ebs.SnapshotId !== image.snapshotId) {
       throw compute.invalidBlockDeviceMapping('snapshotId can only be modified on EBS devices');

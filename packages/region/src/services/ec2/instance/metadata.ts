@@ -7,7 +7,6 @@ import { findBaseImage } from '../image/image.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { interfacesOfEndpoint } from '../network/index.ts';
 import { type Instance, type NetworkInterface, securityGroups, subnets, vpcs } from '../records.ts';
-import { publicAddressOf } from './addresses.ts';
 
 /** Every key of an instance begins like this, so that a dead one's can be found. */
 export const keyPrefix = (instanceId: string): string => `instance/${instanceId}/`;
@@ -43,7 +42,7 @@ export function publishedRecords(
     vpcId: spec.vpcId,
     addresses: [address],
   });
-  const publicAddress = publicAddressOf(reader, primary);
+  const publicAddress = primary.spec.publicAddress;
   if (publicAddress !== undefined && metadata.publicHostname !== undefined) {
     // Inside the VPC the public name leads to the private address, so that security groups by reference see it.
     const name = metadata.publicHostname;
@@ -67,7 +66,7 @@ function instanceMetadata(
   const { region, id, spec, tags } = instance;
   const primary = attached[0]?.spec;
   const address = primary?.privateAddress ?? '';
-  const publicAddress = attached[0] && publicAddressOf(reader, attached[0]);
+  const publicAddress = primary?.publicAddress;
   const hasPublicName = reader.get(vpcs, region, spec.vpcId)?.spec.enableDnsHostnames ?? false;
   const { endpoint, tokens, hopLimit, instanceTags } = spec.metadataOptions;
   return {
@@ -106,7 +105,7 @@ function interfaceMetadata(
   reader: Reader,
   { id, region, spec }: NetworkInterface,
 ): InstanceMetadata['interfaces'][number] {
-  const publicAddress = publicAddressOf(reader, { id, region, spec });
+  const { publicAddress } = spec;
   return {
     interfaceId: id,
     deviceIndex: spec.attachment?.deviceIndex ?? 0,

@@ -14,7 +14,6 @@ import {
   vpcs,
 } from '../records.ts';
 import { tagList } from '../tags.ts';
-import { publicAddresses } from './addresses.ts';
 import { shownState, stateOf } from './state.ts';
 
 /** What stands around instances, looked up once for a whole call. */
@@ -27,13 +26,6 @@ export interface Surroundings {
   readonly vpcs: ReadonlyMap<string, Vpc>;
   /** Base layer to architecture. */
   readonly architectures: ReadonlyMap<string, 'x86_64' | 'arm64'>;
-  /** Interface id to public address. */
-  readonly publicAddresses: ReadonlyMap<string, PublicAddress>;
-}
-
-export interface PublicAddress {
-  readonly address: string;
-  readonly ownerId: string;
 }
 
 export function surroundings(scope: Scope): Surroundings {
@@ -59,7 +51,6 @@ export function surroundings(scope: Scope): Surroundings {
         .list(baseImages, 'global')
         .flatMap(({ spec }) => spec.layers.map((layer) => [layer, spec.architecture] as const)),
     ),
-    publicAddresses: publicAddresses(tx, region, interfaces, settings.accountId),
   };
 }
 
@@ -115,7 +106,7 @@ function shapeNetwork(
   if (!primary) {
     return { PrivateDnsName: '', PublicDnsName: '', NetworkInterfaces: [], SecurityGroups: [] };
   }
-  const address = around.publicAddresses.get(primary.id)?.address;
+  const address = primary.spec.publicAddress;
   const named = around.vpcs.get(spec.vpcId)?.spec.enableDnsHostnames ?? false;
   return {
     VpcId: spec.vpcId,
@@ -131,13 +122,17 @@ function shapeNetwork(
 }
 
 function shapeInterface({ id, spec }: NetworkInterface, around: Surroundings): ec2.InstanceNetworkInterface {
-  const publicAddress = around.publicAddresses.get(id);
+  const { publicAddress } = spec;
   const named = around.vpcs.get(spec.vpcId)?.spec.enableDnsHostnames ?? false;
-  const association = publicAddress && {
-    IpOwnerId: publicAddress.ownerId,
-    PublicIp: publicAddress.address,
-    PublicDnsName: named ? publicDnsName(around.region, publicAddress.address) : '',
-  };
+  // An address that is not an Elastic IP belongs to Amazon.
+  const association =
+    publicAddress === undefined
+      ? undefined
+      : {
+          IpOwnerId: 'amazon',
+          PublicIp: publicAddress,
+          PublicDnsName: named ? publicDnsName(around.region, publicAddress) : '',
+        };
   const name = (address: string): string => privateDnsName(around.region, address);
   return {
     NetworkInterfaceId: id,
