@@ -6,23 +6,25 @@ folder=$(mktemp -d)
 
 clean_up() {
   set +e
-  aws autoscaling delete-auto-scaling-group --auto-scaling-group-name myasg --force-delete
-  while [ -n "$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names myasg --query 'AutoScalingGroups[].AutoScalingGroupName' --output text)" ]; do sleep 0.5; done
+  end_groups myasg
   [ -n "${balancer:-}" ] && aws elbv2 delete-load-balancer --load-balancer-arn "$balancer"
-  [ -n "${group:-}" ] && aws elbv2 delete-target-group --target-group-arn "$group"
+  [ -n "${group:-}" ] && insist aws elbv2 delete-target-group --target-group-arn "$group"
   aws ec2 delete-launch-template --launch-template-name mytemplate
   [ -n "${first:-}${second:-}" ] && aws ec2 terminate-instances --instance-ids ${first:-} ${second:-} && aws ec2 wait instance-terminated --instance-ids ${first:-} ${second:-}
   [ -n "${ami:-}" ] && aws ec2 deregister-image --image-id "$ami"
   [ -n "${snapshot:-}" ] && aws ec2 delete-snapshot --snapshot-id "$snapshot"
-  aws ec2 delete-security-group --group-name launch-wizard-1
-  aws ec2 delete-security-group --group-name ec2-rds-1
+  for each in ${web:-} ${database:-}; do insist aws ec2 delete-security-group --group-id "$each"; done
   aws ec2 delete-key-pair --key-name mykeypair
   rm -rf "$folder"
 } >/dev/null 2>&1
 trap clean_up EXIT
 
+ssh_to() { ssh -q -i "$folder/mykeypair.pem" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 "admin@$1" "${@:2}"; }
+console_holds() { aws ec2 get-console-output --instance-id "$first" --latest --query Output --output text | grep -F "$1" >/dev/null; }
+both_are_healthy() { is_target "$group" "$first" healthy && is_target "$group" "$second" healthy; }
+
 step 'A1  an instance with user data, in the default VPC, with two existing security groups'
-image=$(aws ec2 describe-images --owners amazon --filters 'Name=name,Values=debian-12-*' --query 'Images[0].ImageId' --output text)
+image=$(aws ec2 describe-images --owners amazon --filters 'Name=name,Values=debian-12-*' --query 'sort_by(Images,&CreationDate)[-1].ImageId' --output text)
 web=$(aws ec2 create-security-group --group-name launch-wizard-1 --description 'SSH and HTTP' --query GroupId --output text)
 database=$(aws ec2 create-security-group --group-name ec2-rds-1 --description 'opens the database to the instance' --query GroupId --output text)
 for port in 22 80; do
@@ -44,10 +46,9 @@ first=$(aws ec2 run-instances --image-id "$image" --instance-type t2.micro --key
   --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=myec2-ha}]' --query 'Instances[0].InstanceId' --output text)
 aws ec2 wait instance-running --instance-ids "$first"
 address=$(instance "$first" PublicIpAddress)
-see_within 180 'the page answers on the public address' page "http://$address/"
+see_within 120 'the page answers on the public address' serves "http://$address/"
 see_within 60 'the output of the script is in the console output' \
-  bash -c "aws ec2 get-console-output --instance-id $first --latest --query Output --output text | grep -q 'user data is done'"
-ssh_to() { ssh -q -i "$folder/mykeypair.pem" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 "admin@$1" "${@:2}"; }
+  console_holds 'user data is done'
 see 'the key pair logs in, and the script ran as root' holds "$(ssh_to "$address" sudo cat /var/log/cloud-init-output.log)" 'user data runs as root'
 see 'the script ran once' equal "$(ssh_to "$address" sudo cat /root/ran)" once
 ssh_to "$address" sudo systemd-run --quiet python3 -m http.server 8081
@@ -56,10 +57,12 @@ see 'a port that no group opens does not answer' equal "$(code "http://$address:
 
 step 'A3  an image of it'
 ami=$(aws ec2 create-image --instance-id "$first" --name myec2-ha-ami --query ImageId --output text)
-aws ec2 wait image-available --image-ids "$ami"
-snapshot=$(aws ec2 describe-images --image-ids "$ami" --query 'Images[0].BlockDeviceMappings[0].Ebs.SnapshotId' --output text)
+see_within 60 'it becomes available' image_is_available "$ami"
+snapshot=$(snapshot_of "$ami")
 see 'a snapshot stands behind it' equal "$(aws ec2 describe-snapshots --snapshot-ids "$snapshot" --query 'Snapshots[0].State' --output text)" completed
-see_within 60 'the instance was rebooted and serves again' page "http://$address/"
+see_within 60 'the instance was rebooted and serves again' serves "http://$address/"
+hello=$(page "http://$address/")
+see 'the page names the instance' holds "$hello" 'Hello from ip-'
 see 'the user data did not run again' equal "$(ssh_to "$address" sudo cat /root/ran)" once
 
 step 'A4  an instance from the image, without user data'
@@ -67,7 +70,7 @@ second=$(aws ec2 run-instances --image-id "$ami" --instance-type t2.micro --key-
   --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=myec2-from-ami}]' --query 'Instances[0].InstanceId' --output text)
 aws ec2 wait instance-running --instance-ids "$second"
 other=$(instance "$second" PublicIpAddress)
-see_within 60 'the same page from the same service' page "http://$other/"
+see_within 60 'the same page from the same service' serves "http://$other/"
 see_within 30 'SSH answers' ssh_to "$other" true
 about() { ssh_to "$1" 'hostname; cat /etc/machine-id; sudo cat /etc/ssh/ssh_host_ed25519_key.pub'; }
 paste <(about "$address") <(about "$other") | while read -r line; do
@@ -89,16 +92,16 @@ aws elbv2 create-listener --load-balancer-arn "$balancer" --protocol HTTP --port
   --default-actions "Type=forward,TargetGroupArn=$group" >/dev/null
 aws elbv2 wait load-balancer-available --load-balancer-arns "$balancer"
 name=$(aws elbv2 describe-load-balancers --load-balancer-arns "$balancer" --query 'LoadBalancers[0].DNSName' --output text)
-see_within 60 'both targets are healthy' bash -c "source $(dirname "$0")/see.sh; is_target $group $first healthy && is_target $group $second healthy"
+see_within 60 'both targets are healthy' both_are_healthy
 nodes=$(aws ec2 describe-network-interfaces --filters 'Name=description,Values=ELB app/myelb/*' --query 'NetworkInterfaces[].AvailabilityZone' --output text)
 see 'one node in each of the four zones' equal "$(count "$nodes")" 4
-see "its name answers: $name" page "http://$name/"
+see "its name answers: $name" serves "http://$name/"
 see 'the name answers inside an instance too' ssh_to "$address" curl -sf -o /dev/null --max-time 5 "http://$name/"
 for instance in "$address" "$other"; do
   ssh_to "$instance" "hostname | sudo tee /var/www/html/index.html >/dev/null"
 done
-answers=$(for _ in 1 2 3 4 5 6 7 8; do page "http://$name/"; done)
-see 'answers come from both instances in turn' equal "$(sort -u <<<"$answers" | wc -l)" 2
+hosts=$(for each in "$address" "$other"; do ssh_to "$each" hostname; done | sort)
+see 'answers come from both instances in turn' equal "$(answers "http://$name/" 16)" "$hosts"
 
 step 'A7  a launch template and an Auto Scaling group'
 aws ec2 create-launch-template --launch-template-name mytemplate --launch-template-data \
@@ -110,5 +113,5 @@ for member in $(in_service myasg); do
   see_within 60 "$member registered by itself and is healthy" is_target "$group" "$member" healthy
 done
 aws elbv2 deregister-targets --target-group-arn "$group" --targets "Id=$first" "Id=$second"
-see 'the group answers through the load balancer' page "http://$name/"
+see_within 30 'only the group, with the page that the image has, answers through the load balancer' answers_are "http://$name/" "$hello"
 printf '\nAll of A1 and A3 to A7 was seen.\n'

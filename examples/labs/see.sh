@@ -25,10 +25,22 @@ see_within() {
 equal() { [ "$1" = "$2" ] || { printf '   "%s" is not "%s"\n' "$1" "$2" >&2; return 1; }; }
 holds() { case $1 in *"$2"*) return 0 ;; *) printf '   no "%s" in: %.400s\n' "$2" "$1" >&2; return 1 ;; esac; }
 
+# The addresses behind the name in a URL, in chance order as AWS's DNS gives them, as curl's --resolve takes them. curl
+# never looks a .localhost name up but takes it for loopback, where the front door is; the name itself leads to the load
+# balancer's nodes. By them several regions of one machine can be reached at once, and each node gets its share.
+nodes_of() {
+  local host=${1#http://} nodes
+  host=${host%%[:/]*}
+  case $host in *[!0-9.]*) ;; *) return ;; esac
+  nodes=$(getent ahostsv4 "$host" | cut -d' ' -f1 | sort -u | shuf | paste -sd,)
+  [ -z "$nodes" ] || printf -- '--resolve %s:80:%s' "$host" "$nodes"
+}
+
 # page URL: the body; fails when there is no answer or it is an error.
-page() { curl -sf --max-time 5 "$1"; }
+page() { curl -sf --max-time 5 $(nodes_of "$1") "$1"; }
+serves() { page "$1" >/dev/null; }
 # code URL: the status code, 000 without an answer.
-code() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 "$1" || true; }
+code() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 $(nodes_of "$1") "$1" || true; }
 
 instance() { aws ec2 describe-instances --instance-ids "$1" --query "Reservations[0].Instances[0].$2" --output text; }
 target_state() {
@@ -42,3 +54,48 @@ count() { wc -w <<<"$1"; }
 has_in_service() { [ "$(count "$(in_service "$1")")" = "$2" ]; }
 is_state() { [ "$(instance "$1" State.Name)" = "$2" ]; }
 is_target() { [ "$(target_state "$1" "$2")" = "$3" ]; }
+image_is_available() { [ "$(aws ec2 describe-images --image-ids "$1" --query 'Images[0].State' --output text)" = available ]; }
+snapshot_of() { aws ec2 describe-images --image-ids "$1" --query 'Images[0].BlockDeviceMappings[0].Ebs.SnapshotId' --output text; }
+# answers URL N: the different answers among N.
+answers() {
+  local left
+  for ((left = $2; left > 0; left--)); do
+    page "$1" || echo 'no answer'
+    echo
+  done | sed '/^$/d' | sort -u
+}
+answers_are() { [ "$(answers "$1" 12)" = "$2" ]; }
+
+# watch_load FILE URL: in the background a request every 50 ms or so, for at most four minutes: time, status code and
+# body of each as a line of the file. end_load stops it.
+watch_load() {
+  local file=$1 url=$2 until=$((SECONDS + 240)) body
+  while ((SECONDS < until)) && [ ! -e "$file.end" ]; do
+    body=$(curl -s -w ' %{http_code}' --max-time 5 $(nodes_of "$url") "$url" || true)
+    printf '%s %s %s\n' "$EPOCHREALTIME" "${body##* }" "$(tr -d '\n' <<<"${body% *}")" >>"$file"
+    sleep 0.05
+  done &
+  load=$!
+}
+end_load() {
+  touch "$1.end"
+  wait "$load"
+}
+
+# insist COMMAND…: again and again for half a minute, for what others must first let go of.
+insist() {
+  local until=$((SECONDS + 30))
+  until "$@"; do
+    ((SECONDS < until)) || return 1
+    sleep 0.5
+  done
+}
+# end_groups NAME…: deletes Auto Scaling groups with their instances and waits until they are gone.
+end_groups() {
+  local name
+  for name; do aws autoscaling delete-auto-scaling-group --auto-scaling-group-name "$name" --force-delete; done
+  insist groups_are_gone "$@"
+}
+groups_are_gone() {
+  [ -z "$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names "$@" --query 'AutoScalingGroups[].AutoScalingGroupName' --output text)" ]
+}
