@@ -1,5 +1,5 @@
 /** Takes away everything that a region's networks have made on this machine. */
-import { rmSync } from 'node:fs';
+import { rmdirSync, rmSync } from 'node:fs';
 import { deleteVeths } from '../host/links.ts';
 import { listNamespaces, namespaceExists, removeNamespace } from '../host/namespaces.ts';
 import { withNetlink } from '../host/netlink.ts';
@@ -25,4 +25,10 @@ export function removeAll(layout: HostLayout): void {
   }
   restoreSysctls(layout);
   rmSync(networkFolder(layout), { recursive: true, force: true });
+  try {
+    rmdirSync(layout.runDirectory);
+  } catch (error) {
+    // Others keep their things there too; whoever goes last takes it along.
+    if (!['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
