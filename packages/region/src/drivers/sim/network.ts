@@ -194,6 +194,9 @@ export function simNetwork(): SimNetwork {
 
   return {
     async apply(topology, generation) {
+      const groups = new Set(topology.securityGroups.map((group) => group.securityGroupId));
+      const unknown = topology.interfaces.flatMap((one) => one.securityGroupIds).find((id) => !groups.has(id));
+      if (unknown !== undefined) throw new Error(`${topology.vpcId}: there is no security group ${unknown}`);
       const current = applied.get(topology.vpcId);
       if (current && current.generation > generation) return;
       applied.set(topology.vpcId, { topology, generation });
