@@ -76,7 +76,7 @@ async function main(): Promise<void> {
     console.log(`not measured: ${reason}`);
     return;
   }
-  const host = await makeHost('hfld');
+  const host = await makeHost('hlb4');
   const driver = linuxLoadBalancer(host.layout);
   const children: ChildProcess[] = [];
   const start = (name: string, command: string, text: string): void => {

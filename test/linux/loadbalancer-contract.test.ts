@@ -10,7 +10,7 @@ const reason = whyNot();
 if (reason) it('load balancer: linux', { skip: reason }, () => {});
 else {
   loadBalancerContract('linux', async () => {
-    const host = await makeHost('hfla');
+    const host = await makeHost('hlb1');
     const driver = linuxLoadBalancer(host.layout);
     const backends = new Map(Array.from({ length: 9 }, (_, index) => [index + 1, new Backend(index + 1)]));
     const backendOf = (id: string): Backend => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { linuxLoadBalancer } from '@holdfast/linux/loadbalancer/index.ts';
-import type { ListenerAction, TargetGroupSpec } from '@holdfast/region/drivers/loadbalancer.ts';
+import type { ListenerAction, NodeCounters, TargetGroupSpec } from '@holdfast/region/drivers/loadbalancer.ts';
 import {
   ask,
   Backend,
@@ -27,7 +27,7 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
   const [one, two] = [new Backend(1), new Backend(2)] as const;
 
   before(async () => {
-    host = await makeHost('hflb');
+    host = await makeHost('hlb2');
     driver = linuxLoadBalancer(host.layout, { connectTimeoutMs: 300 });
     for (const backend of [one, two]) await backend.start();
   });
@@ -58,6 +58,9 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
       await one.behave({ status: 200 }, path);
     }
   }
+
+  const answered = ({ responses }: NodeCounters): number =>
+    Object.values(responses).reduce((sum, count) => sum + count, 0);
 
   const page = (line: string): string =>
     `<html>\r\n<head><title>${line}</title></head>\r\n<body>\r\n<center><h1>${line}</h1></center>\r\n</body>\r\n</html>\r\n`;
@@ -114,7 +117,13 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
         assert.equal(answer.headers.server, undefined);
       });
     }
-    const { responses } = await driver.counters('web-a');
+    // An answer is counted a moment after its client has it.
+    const { responses } = await until('six answers are counted', async () => {
+      const counters = await driver.counters('web-a');
+      return (
+        counters.requests >= before.requests + 6 && answered(counters) >= answered(before) + 6 && counters
+      );
+    });
     assert.equal(responses.target5xx! - (before.responses.target5xx ?? 0), 3);
     assert.equal(responses.elb5xx, before.responses.elb5xx);
   });

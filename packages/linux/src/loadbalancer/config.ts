@@ -234,11 +234,13 @@ function errorRules(options: ConfigOptions): string[] {
     ...ownErrors(options, [400, 408, 413, 500, 501, 502, 504], ` hdr ${ownMark} 1`),
     `  http-error status 503 content-type text/html lf-string "${body}" ${ownHeaders} hdr ${ownMark} connect`,
     `  http-response del-header ${ownMark} if { status ge 400 }`,
+    // The usual answer has nothing to do with the rest.
+    '  http-after-response allow if { status lt 400 }',
     `  http-after-response set-status 502 reason "Bad Gateway" if ${failed} { ${took} lt ${limit} }`,
     `  http-after-response set-status 504 reason "Gateway Time-out" if ${failed}`,
-    `  http-after-response set-var(proc.own5xx) var(proc.own5xx),add(1) if { status ge 500 } ${own}`,
-    `  http-after-response set-var(proc.own4xx) var(proc.own4xx),add(1) if { status 400:499 } ${own}`,
-    `  http-after-response del-header ${ownMark} if { status ge 400 }`,
+    `  http-after-response set-var(proc.own5xx) var(proc.own5xx),add(1) if ${own} { status ge 500 }`,
+    `  http-after-response set-var(proc.own4xx) var(proc.own4xx),add(1) if ${own} { status lt 500 }`,
+    `  http-after-response del-header ${ownMark}`,
   ];
 }
 

@@ -140,6 +140,13 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       return tally;
     }
 
+    /** Targets take turns, but a change of what is known of them may give one of them a turn more. */
+    async function assertShared(id: string, targets: readonly TargetSpec[]): Promise<void> {
+      const tally = await answers(id, 6 * targets.length);
+      assert.deepEqual(Object.keys(tally).sort(), targets.map((target) => target.id).sort());
+      for (const count of Object.values(tally)) assert.ok(count >= 4 && count <= 8, JSON.stringify(tally));
+    }
+
     async function takeDown(target: TargetSpec): Promise<void> {
       for (const path of ['/health', '/alive', undefined]) await harness.behave(target, 'down', path);
     }
@@ -150,7 +157,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       await ensure(id, [group([one(), two()])]);
       await becomes(id, one(), 'healthy');
       await becomes(id, two(), 'healthy');
-      assert.deepEqual(await answers(id, 10), { [one().id]: 5, [two().id]: 5 });
+      await assertShared(id, [one(), two()]);
     });
 
     story('without a target it is 503', async (id) => {
@@ -202,7 +209,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       assert.deepEqual(await answers(id, 6), { [one().id]: 6 });
       await harness.behave(two(), { status: 200 }, '/health');
       await becomes(id, two(), 'healthy');
-      assert.deepEqual(await answers(id, 6), { [one().id]: 3, [two().id]: 3 });
+      await assertShared(id, [one(), two()]);
     });
 
     story('why a target is unhealthy: code, silence, refusal', async (id) => {
@@ -234,7 +241,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       await harness.behave(one(), { status: 200 }, '/health');
       // Four passes are at least three intervals apart.
       assert.ok((await becomes(id, one(), 'healthy')) > 2 * check.intervalMs);
-      assert.deepEqual(await answers(id, 4), { [one().id]: 2, [two().id]: 2 });
+      await assertShared(id, [one(), two()]);
     });
 
     story('when no target is healthy all of them get requests', async (id) => {
@@ -242,7 +249,7 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       await ensure(id, [group([one(), two()])]);
       await becomes(id, one(), 'unhealthy');
       await becomes(id, two(), 'unhealthy');
-      assert.deepEqual(await answers(id, 6), { [one().id]: 3, [two().id]: 3 });
+      await assertShared(id, [one(), two()]);
     });
 
     story('a target that refuses is 502, one that keeps silent is 504', async (id) => {
@@ -317,12 +324,23 @@ export function loadBalancerContract(name: string, makeHarness: () => Promise<Lo
       await answers(id, 2, '/missing');
       await takeDown(one());
       await harness.request(id);
+      // An answer may be counted a moment after its client has it.
+      await eventually('all requests are counted', async () => {
+        const { requests, responses } = await harness.driver.counters(id);
+        return requests === 6 && responses.elb5xx === 1;
+      });
       const { requests, responses } = await harness.driver.counters(id);
-      assert.equal(requests, 6);
-      assert.equal(responses.target2xx, 3);
-      assert.equal(responses.target4xx, 2);
-      assert.equal(responses.elb5xx, 1);
-      assert.equal(responses.target5xx ?? 0, 0);
+      const { target2xx, target4xx, target5xx = 0, elb5xx } = responses;
+      assert.deepEqual(
+        { requests, target2xx, target4xx, target5xx, elb5xx },
+        {
+          requests: 6,
+          target2xx: 3,
+          target4xx: 2,
+          target5xx: 0,
+          elb5xx: 1,
+        },
+      );
     });
 
     story('watchers hear of a change and of a death; ensure brings a dead node back', async (id) => {
