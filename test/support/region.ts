@@ -1,6 +1,6 @@
 /** A region of a test's own, started and taken down through the command line as a user would. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -66,7 +66,8 @@ export interface TestRegionOptions {
 
 /** Starts a region; whatever a killed earlier run of the same prefix left is removed before. */
 export async function startRegion(options: TestRegionOptions): Promise<TestRegion> {
-  const stateDirectory = mkdtempSync(join(tmpdir(), `holdfast-test-${options.prefix}-`));
+  // The same place in each run, so that `down` finds what a killed one left.
+  const stateDirectory = join(tmpdir(), `holdfast-test-${options.prefix}`);
   const env: Record<string, string> = {
     HOLDFAST_PREFIX: options.prefix,
     HOLDFAST_STATE_DIRECTORY: stateDirectory,
