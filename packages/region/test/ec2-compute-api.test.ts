@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { seededRandom } from '../src/clock.ts';
+import { launchInstances } from '../src/services/ec2/compute.ts';
 import { planChecks } from '../src/services/ec2/instance/plan-checks.ts';
 import { chooseHost, chooseZone, zonesWithCapacity } from '../src/services/ec2/placement.ts';
-import { ec2World } from './ec2-world.ts';
+import { ec2World, REGION } from './ec2-world.ts';
 
 describe('placement', () => {
   const hosts = [
@@ -148,5 +150,81 @@ describe('what EC2 says of itself', () => {
     await assert.rejects(call('DescribeInstanceTypes', { InstanceTypes: ['x9.huge'] }), {
       code: 'InvalidInstanceType',
     });
+  });
+});
+
+describe('a launch by a service of the region', () => {
+  test('puts the interface of a template into its own subnet, and sets tags that users cannot', async () => {
+    const { call, describe, idle, imageId, region } = await ec2World();
+    const ImageId = await imageId();
+    await call('CreateLaunchTemplate', {
+      LaunchTemplateName: 'web',
+      LaunchTemplateData: {
+        ImageId,
+        InstanceType: 't3.micro',
+        NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: false }],
+      },
+    });
+    const { Subnets } = await call('DescribeSubnets', {
+      Filters: [{ Name: 'availability-zone', Values: ['us-west-2c'] }],
+    });
+    const [instance] = region.store.transaction((tx) =>
+      launchInstances(
+        {
+          tx,
+          region: REGION,
+          now: 0,
+          random: seededRandom(3),
+          settings: region.settings,
+        },
+        {
+          LaunchTemplate: { LaunchTemplateName: 'web' },
+          MinCount: 1,
+          MaxCount: 1,
+          subnet: Subnets[0].SubnetId,
+          reservedTags: { 'aws:autoscaling:groupName': 'web' },
+        },
+      ),
+    );
+    await idle();
+    const shown = await describe(instance?.id ?? '');
+    assert.equal(shown.SubnetId, Subnets[0].SubnetId);
+    assert.equal(shown.PublicIpAddress, undefined);
+    assert(shown.Tags?.some((tag) => tag.Key === 'aws:autoscaling:groupName' && tag.Value === 'web'));
+    await assert.rejects(
+      call('RunInstances', {
+        LaunchTemplate: { LaunchTemplateName: 'web' },
+        MinCount: 1,
+        MaxCount: 1,
+        TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'aws:mine', Value: 'x' }] }],
+      }),
+      { code: 'InvalidParameterValue' },
+    );
+  });
+});
+
+describe('the smaller readers', () => {
+  test('of credits, images and snapshots', async () => {
+    const { call, imageId, launch, idle } = await ec2World();
+    const [small] = await launch({ InstanceType: 't2.micro' });
+    await launch({ InstanceType: 'm5.large' });
+    await assert.rejects(launch({ CreditSpecification: { CpuCredits: 'standard' } }), {
+      code: 'UnsupportedOperation',
+    });
+    const { InstanceCreditSpecifications } = await call('DescribeInstanceCreditSpecifications');
+    assert.deepEqual(InstanceCreditSpecifications, [
+      { InstanceId: small?.InstanceId, CpuCredits: 'standard' },
+    ]);
+    const ImageId = await imageId();
+    const permission = await call('DescribeImageAttribute', { ImageId, Attribute: 'launchPermission' });
+    assert.deepEqual(permission.LaunchPermissions, [{ Group: 'all' }]);
+    await call('CreateImage', { InstanceId: small?.InstanceId, Name: 'golden' });
+    await idle();
+    const [snapshot] = (await call('DescribeSnapshots')).Snapshots;
+    const attribute = await call('DescribeSnapshotAttribute', {
+      SnapshotId: snapshot.SnapshotId,
+      Attribute: 'createVolumePermission',
+    });
+    assert.deepEqual(attribute, { SnapshotId: snapshot.SnapshotId, CreateVolumePermissions: [] });
   });
 });

@@ -1,6 +1,5 @@
 /** Snapshots: so far always the disk that stands behind an image. */
 import type * as ec2 from '@aws-sdk/client-ec2';
-import { refuseParameters } from '../../common/errors.ts';
 import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext } from '../../common/service.ts';
 import { snapshotInUse, snapshotNotFound } from '../compute-errors.ts';
@@ -80,8 +79,6 @@ export function describeSnapshotAttribute(
 ): ec2.DescribeSnapshotAttributeResult {
   const id = required(input.SnapshotId, 'SnapshotId');
   if (!context.tx.get(snapshots, context.region, id)) throw snapshotNotFound(id);
-  refuseParameters('DescribeSnapshotAttribute', { Attribute: input.Attribute === 'productCodes' }, [
-    'Attribute',
-  ]);
+  if (input.Attribute === 'productCodes') return { SnapshotId: id, ProductCodes: [] };
   return { SnapshotId: id, CreateVolumePermissions: [] };
 }
