@@ -21,7 +21,7 @@ import type { HostLayout } from '../layout.ts';
 import { type CgroupHost, findCgroupHost, listCgroups, removeCgroupParent } from './cgroups.ts';
 import { readConsole, trimConsole } from './console.ts';
 import { type ExecOptions, execInMachine } from './exec.ts';
-import { removeTree } from './files.ts';
+import { removeIfEmpty, removeTree } from './files.ts';
 import { Machine, type MachineHost } from './machine.ts';
 import { readProcess } from './process.ts';
 import { isMachineId, listMachineFolders } from './record.ts';
@@ -243,6 +243,7 @@ export async function removeAll(layout: HostLayout, options: { keepState: boolea
   await Promise.all(ids.map((id) => new Machine(host, id).remove({ keepDisk: options.keepState })));
   removeCgroupParent(cgroupHost, layout);
   for (const directory of ['machines', 'runc']) await removeTree(`${layout.runDirectory}/${directory}`);
+  removeIfEmpty(layout.runDirectory);
   if (options.keepState) return;
   for (const directory of ['machines', 'layers']) await removeTree(`${layout.stateDirectory}/${directory}`);
 }
