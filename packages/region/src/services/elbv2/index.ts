@@ -18,6 +18,7 @@ import {
 import {
   createLoadBalancer,
   deleteLoadBalancer,
+  describeCapacityReservation,
   describeLoadBalancers,
   setSecurityGroups,
   setSubnets,
@@ -46,6 +47,7 @@ export const elbv2Service: Service = {
     DeleteTargetGroup: deleteTargetGroup,
     DeregisterTargets: deregisterTargets,
     DescribeAccountLimits: describeAccountLimits,
+    DescribeCapacityReservation: describeCapacityReservation,
     DescribeListenerAttributes: describeListenerAttributes,
     DescribeListeners: describeListeners,
     DescribeLoadBalancerAttributes: describeLoadBalancerAttributes,

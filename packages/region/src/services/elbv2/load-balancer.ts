@@ -291,3 +291,12 @@ export function setSubnets(input: elb.SetSubnetsInput, context: RequestContext):
     IpAddressType: 'ipv4',
   };
 }
+
+/** No capacity is reserved: nothing can reserve any. Terraform asks after every load balancer that it reads. */
+export function describeCapacityReservation(
+  input: elb.DescribeCapacityReservationInput,
+  context: RequestContext,
+): elb.DescribeCapacityReservationOutput {
+  loadBalancerOf(context, input.LoadBalancerArn);
+  return { CapacityReservationState: [] };
+}
