@@ -1,7 +1,8 @@
 /** The data plane on this machine, whole: the drivers that really run things, put together. */
+import type { Clock } from '@holdfast/region/clock.ts';
 import type { ComputeDriver } from '@holdfast/region/drivers/compute.ts';
 import type { Drivers } from '@holdfast/region/drivers/index.ts';
-import type { LoadBalancerDriver } from '@holdfast/region/drivers/loadbalancer.ts';
+import type { LoadBalancerDriver, LoadBalancerNodeSpec } from '@holdfast/region/drivers/loadbalancer.ts';
 import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
 import type { Log } from '@holdfast/region/log.ts';
 import { linuxCompute } from './compute/index.ts';
@@ -30,10 +31,29 @@ const onThisMachine = (layout: HostLayout, topology: VpcTopology): VpcTopology =
   ),
 });
 
-export function linuxDrivers(layout: HostLayout, log: Log): LinuxDrivers {
-  const machines = linuxCompute(layout);
+export interface LinuxDriversOptions {
+  readonly log: Log;
+  /** The region's clock, by which drivers tell when something happened. */
+  readonly clock: Clock;
+  /** How many times as fast that clock runs. */
+  readonly speed: number;
+}
+
+/** HAProxy and the applications behind it live in the machine's own time: checks come `speed` times as often. */
+const SHORTEST_CHECK_INTERVAL_MS = 100;
+
+const inMachineTime = (node: LoadBalancerNodeSpec, speed: number): LoadBalancerNodeSpec => ({
+  ...node,
+  targetGroups: node.targetGroups.map((group) => {
+    const intervalMs = Math.max(SHORTEST_CHECK_INTERVAL_MS, group.healthCheck.intervalMs / speed);
+    return { ...group, healthCheck: { ...group.healthCheck, intervalMs: Math.round(intervalMs) } };
+  }),
+});
+
+export function linuxDrivers(layout: HostLayout, { log, clock, speed }: LinuxDriversOptions): LinuxDrivers {
+  const machines = linuxCompute(layout, { clock });
   const networks = linuxNetwork(layout);
-  const nodes = linuxLoadBalancer(layout);
+  const nodes = linuxLoadBalancer(layout, { report: (error) => log.error('load balancer', { error }) });
   const edge = linuxEdge(layout);
   let supervision: { stop(): void } | undefined;
 
@@ -57,7 +77,8 @@ export function linuxDrivers(layout: HostLayout, log: Log): LinuxDrivers {
     apply: (topology, generation) => networks.apply(onThisMachine(layout, topology), generation),
   };
   const loadBalancer: LoadBalancerDriver = {
-    ensure: (node) => nodes.ensure({ ...node, namespace: endpointNamespace(layout, node.namespace) }),
+    ensure: (node) =>
+      nodes.ensure({ ...inMachineTime(node, speed), namespace: endpointNamespace(layout, node.namespace) }),
     remove: (id) => nodes.remove(id),
     list: () => nodes.list(),
     observe: (id) => nodes.observe(id),

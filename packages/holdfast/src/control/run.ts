@@ -39,7 +39,8 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   if (already) throw new Refusal(`this region is up already: ${already.endpoint}, process ${already.pid}`);
   const clock = systemClock(options.speed);
   const log = lineLog((line) => process.stderr.write(`${line}\n`), clock.now);
-  const drivers: DataPlane = driver === 'sim' ? simDrivers(clock) : linuxDrivers(place.layout, log);
+  const drivers: DataPlane =
+    driver === 'sim' ? simDrivers(clock) : linuxDrivers(place.layout, { log, clock, speed: options.speed });
   const folder = driver === 'sim' ? join(place.layout.stateDirectory, 'sim') : place.layout.stateDirectory;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { publicCidr } = place.layout;
