@@ -242,6 +242,13 @@ it('keeps launch configurations, tags and target groups of a group', async () =>
       AssociatePublicIpAddress: true,
     }),
   );
+  const { LaunchConfigurations } = await asgClient.send(
+    new autoscaling.DescribeLaunchConfigurationsCommand({
+      LaunchConfigurationNames: [LaunchConfigurationName],
+    }),
+  );
+  assert.equal(LaunchConfigurations?.[0]?.AssociatePublicIpAddress, true);
+  assert.deepEqual(LaunchConfigurations?.[0]?.SecurityGroups, [sg?.GroupId]);
   const configured = { AutoScalingGroupName: 'configured', LaunchConfigurationName };
   await asgClient.send(
     new autoscaling.CreateAutoScalingGroupCommand({
@@ -306,6 +313,14 @@ it('says its facts', async () => {
     new autoscaling.DescribeLifecycleHooksCommand({ AutoScalingGroupName }),
   );
   assert.deepEqual(LifecycleHooks ?? [], []);
+  const refreshes = await asgClient.send(
+    new autoscaling.DescribeInstanceRefreshesCommand({ AutoScalingGroupName }),
+  );
+  assert.deepEqual(refreshes.InstanceRefreshes ?? [], []);
+  const scheduled = await asgClient.send(new autoscaling.DescribeScheduledActionsCommand({}));
+  assert.deepEqual(scheduled.ScheduledUpdateGroupActions ?? [], []);
+  const notified = await asgClient.send(new autoscaling.DescribeNotificationConfigurationsCommand({}));
+  assert.deepEqual(notified.NotificationConfigurations ?? [], []);
 });
 
 it('refuses with AWS’s own codes', async () => {

@@ -337,4 +337,112 @@ describe('an Auto Scaling group', () => {
     await advance(minutes(5));
     assert.equal((await members()).length, 1);
   });
+
+  it('replaces an instance whose status check fails for a few minutes', async () => {
+    const { template, makeGroup, idle, drivers, members, activities, advance } = await asgWorld();
+    await template();
+    await makeGroup({ DesiredCapacity: 1 });
+    await advance(minutes(5));
+    const [hung] = await members();
+    drivers.compute.hang(hung?.InstanceId ?? '', true);
+    await advance(minutes(2));
+    assert.equal((await members())[0]?.InstanceId, hung?.InstanceId);
+    await advance(minutes(5));
+    await idle();
+    const now = await members();
+    assert.equal(now.length, 1);
+    assert.notEqual(now[0]?.InstanceId, hung?.InstanceId);
+    const end = (await activities()).find((one) => one.Description.startsWith('Terminating'));
+    assert.match(end.Cause, /in response to an EC2 instance status checks failure\.$/);
+  });
+
+  it('does not hear reports within the grace period, unless told to', async () => {
+    const { template, makeGroup, idle, asg, members } = await asgWorld();
+    await template();
+    await makeGroup({ DesiredCapacity: 1, HealthCheckGracePeriod: 300 });
+    await idle();
+    const [first] = await members();
+    const report = { InstanceId: first?.InstanceId, HealthStatus: 'Unhealthy' };
+    await asg('SetInstanceHealth', report);
+    await idle();
+    assert.equal((await members())[0]?.InstanceId, first?.InstanceId);
+    await asg('SetInstanceHealth', { ...report, ShouldRespectGracePeriod: false });
+    await idle();
+    assert.notEqual((await members())[0]?.InstanceId, first?.InstanceId);
+  });
+
+  it('leaves the dead alone while processes are suspended, and makes up for it afterwards', async () => {
+    const { template, makeGroup, idle, asg, drivers, members, inService } = await asgWorld();
+    await template();
+    await makeGroup();
+    await idle();
+    const [victim] = await members();
+    const query = { AutoScalingGroupName: 'my-asg', ScalingProcesses: ['ReplaceUnhealthy'] };
+    await asg('SuspendProcesses', query);
+    drivers.compute.end(victim?.InstanceId ?? '', 'killed');
+    await idle();
+    const dead = (await members()).find((one) => one.InstanceId === victim?.InstanceId);
+    assert.equal(dead?.HealthStatus, 'Unhealthy');
+    await asg('ResumeProcesses', query);
+    await idle();
+    assert.equal((await inService()).length, 2);
+    assert.ok((await inService()).every((one) => one.InstanceId !== victim?.InstanceId));
+  });
+
+  it('refuses what it cannot be, in AWS’s words', async () => {
+    const { template, makeGroup, idle, asg, update } = await asgWorld();
+    await template();
+    const bad: [object, RegExp][] = [
+      [
+        { DesiredCapacity: 5 },
+        /^Desired capacity:5 must be between the specified min size:0 and max size:4$/,
+      ],
+      [{ MinSize: 5 }, /^Max bound, 4, must be greater than or equal to min bound, 5$/],
+      [{ VPCZoneIdentifier: '' }, /^At least one Availability Zone or VPC Subnet is required\.$/],
+      [
+        { VPCZoneIdentifier: 'subnet-0123456789abcdef0' },
+        /^The subnet ID 'subnet-0123456789abcdef0' does not exist$/,
+      ],
+      [{ LaunchTemplate: undefined }, /^Valid requests must contain either LaunchTemplate/],
+      [
+        { LaunchTemplate: { LaunchTemplateName: 'nobody' } },
+        /^You must use a valid fully-formed launch template\./,
+      ],
+      [{ TargetGroupARNs: ['arn:aws:elasticloadbalancing:x'] }, /^Provided Target Groups may not be valid\./],
+      [{ HealthCheckType: 'MOON' }, /^MOON is not a valid health check type$/],
+      [{ TerminationPolicies: ['Mine'] }, /^'Mine' is not a valid termination policy$/],
+    ];
+    for (const [input, message] of bad) {
+      await assert.rejects(makeGroup(input), code('ValidationError', message));
+    }
+    for (const input of [
+      { MixedInstancesPolicy: {} },
+      { MaxInstanceLifetime: 86_400 },
+      { CapacityRebalance: true },
+    ]) {
+      await assert.rejects(
+        makeGroup(input),
+        code('UnsupportedOperation', new RegExp(Object.keys(input)[0] ?? '')),
+      );
+    }
+    await makeGroup();
+    await idle();
+    await assert.rejects(makeGroup(), code('AlreadyExists'));
+    await assert.rejects(
+      asg('SetDesiredCapacity', { AutoScalingGroupName: 'my-asg', DesiredCapacity: 1, HonorCooldown: true }),
+      code('ScalingActivityInProgress'),
+    );
+    await assert.rejects(update({ MinSize: 3, DesiredCapacity: 2 }), code('ValidationError'));
+    await assert.rejects(
+      asg('UpdateAutoScalingGroup', { AutoScalingGroupName: 'nobody' }),
+      code('ValidationError', /^AutoScalingGroup name not found - AutoScalingGroup nobody not found$/),
+    );
+    await assert.rejects(
+      asg('TerminateInstanceInAutoScalingGroup', { InstanceId: 'i-0123456789abcdef0' }),
+      code(
+        'ValidationError',
+        /^Instance Id not found - No managed instance found for instance ID: i-0123456789abcdef0$/,
+      ),
+    );
+  });
 });
