@@ -64,10 +64,12 @@ export interface TestRegionOptions {
   readonly upArguments?: readonly string[];
 }
 
+/** The same place in each run, so that `down` finds what a killed one left. */
+export const stateDirectoryOf = (prefix: string): string => join(tmpdir(), `holdfast-test-${prefix}`);
+
 /** Starts a region; whatever a killed earlier run of the same prefix left is removed before. */
 export async function startRegion(options: TestRegionOptions): Promise<TestRegion> {
-  // The same place in each run, so that `down` finds what a killed one left.
-  const stateDirectory = join(tmpdir(), `holdfast-test-${options.prefix}`);
+  const stateDirectory = stateDirectoryOf(options.prefix);
   const env: Record<string, string> = {
     HOLDFAST_PREFIX: options.prefix,
     HOLDFAST_STATE_DIRECTORY: stateDirectory,
