@@ -26,8 +26,8 @@ equal() { [ "$1" = "$2" ] || { printf '   "%s" is not "%s"\n' "$1" "$2" >&2; ret
 holds() { case $1 in *"$2"*) return 0 ;; *) printf '   no "%s" in: %.400s\n' "$2" "$1" >&2; return 1 ;; esac; }
 
 # The addresses behind the name in a URL, in chance order as AWS's DNS gives them, as curl's --resolve takes them. curl
-# never looks a .localhost name up but takes it for loopback, where the front door is; the name itself leads to the load
-# balancer's nodes. By them several regions of one machine can be reached at once, and each node gets its share.
+# alone never looks a .localhost name up but takes it for loopback: on this machine one region's front door is there, in an
+# instance its own server. Everything else is led to the load balancer's nodes by the name itself, and so is curl by this.
 nodes_of() {
   local host=${1#http://} nodes
   host=${host%%[:/]*}
