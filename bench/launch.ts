@@ -4,21 +4,16 @@
  *
  *     node bench/launch.ts [runs]
  */
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findCgroupHost, machineCgroups } from '../packages/linux/src/compute/cgroups.ts';
 import { runCommand } from '../packages/linux/src/compute/command.ts';
-import { makeDisk, mountDisk, overlayOptions, unmountDisk } from '../packages/linux/src/compute/disk.ts';
 import { buildBaseImage, linuxCompute, removeAll } from '../packages/linux/src/compute/index.ts';
-import { ociConfiguration } from '../packages/linux/src/compute/oci.ts';
-import { machinePaths } from '../packages/linux/src/compute/record.ts';
-import { openRunc } from '../packages/linux/src/compute/runc.ts';
 import { restoreSysctls } from '../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../packages/linux/src/layout.ts';
-import type { MachineSpec } from '../packages/region/src/drivers/compute.ts';
 import { computeHost } from '../test/linux/compute-host.ts';
+import { bareRunc, want } from './bare-runc.ts';
 
 const runs = Number(process.argv[2] ?? 20);
 const stateDirectory = mkdtempSync(join(tmpdir(), 'holdfast-hcb-'));
@@ -33,33 +28,8 @@ async function clear(): Promise<void> {
   await host.removeNamespaces();
 }
 
-/** A machine whose user data reports itself at once; `reported` resolves with the time when it does. */
-async function want(id: string): Promise<{ machine: MachineSpec; reported: Promise<number> }> {
-  let report: (at: number) => void = () => undefined;
-  const reported = new Promise<number>((resolve) => {
-    report = resolve;
-  });
-  const userData =
-    '#!/bin/sh\nprintf "GET /test/first HTTP/1.0\\r\\n\\r\\n" > /dev/tcp/169.254.169.254/80\n'.replace(
-      '/bin/sh',
-      '/bin/bash',
-    );
-  const namespace = await host.makeNamespace(id, { userData, onReport: () => report(performance.now()) });
-  const limits = { vcpus: 2, memoryBytes: 1024 * 1_048_576 };
-  const rest = {
-    hostname: id,
-    layers,
-    ...limits,
-    init: 'systemd',
-    power: 'on',
-    boot: 1,
-    shutdownTimeoutMs: 0,
-  } as const;
-  return { machine: { id, namespace, ...rest }, reported };
-}
-
 async function launch(id: string): Promise<{ tookMs: number; startMs: number }> {
-  const { machine, reported } = await want(id);
+  const { machine, reported } = await want(host, id, layers);
   const begunAt = performance.now();
   const status = await driver.ensure(machine);
   const startMs = performance.now() - begunAt;
@@ -79,31 +49,6 @@ async function killed(id: string): Promise<number> {
     const begunAt = performance.now();
     process.kill(status!.initPid!, 'SIGKILL');
   });
-}
-
-/** The same root file system and configuration with all that can be prepared prepared: only runc is timed. */
-async function bare(id: string): Promise<number> {
-  const { machine, reported } = await want(id);
-  const paths = machinePaths(layout, id);
-  const cgroups = machineCgroups(findCgroupHost()!, layout, id);
-  mkdirSync(paths.run, { recursive: true });
-  await makeDisk(paths, machine);
-  await mountDisk(paths, overlayOptions(layout, paths, layers));
-  cgroups.prepare({ vcpus: machine.vcpus, memoryBytes: machine.memoryBytes, processes: 4_096 });
-  writeFileSync(paths.endMarker, '');
-  const settings = { machine, rootfs: paths.rootfs, cgroupPath: cgroups.ociPath, processes: 4_096 };
-  const configuration = ociConfiguration({ ...settings, terminal: '/dev/null', endMarker: paths.endMarker });
-  writeFileSync(join(paths.run, 'config.json'), JSON.stringify(configuration));
-  const stdio = openSync(paths.console, 'a');
-  const begunAt = performance.now();
-  const files = { bundle: paths.run, pidFile: join(paths.run, 'init.pid'), log: paths.runcLog };
-  await openRunc(layout).run(id, { ...files, procs: cgroups.launcherProcs, stdio });
-  const tookMs = (await reported) - begunAt;
-  cgroups.kill();
-  await cgroups.emptied(5_000);
-  await openRunc(layout).delete(id);
-  await unmountDisk(paths);
-  return tookMs;
 }
 
 const percentile = (values: number[], share: number): number =>
@@ -127,7 +72,7 @@ try {
     await delay(700);
     told.push(await killed(`i-${run}`));
     await driver.remove(`i-${run}`);
-    bares.push(await bare(`i-bare-${run}`));
+    bares.push(await bareRunc(layout, await want(host, `i-bare-${run}`, layers)));
     await delay(300);
     await driver.remove(`i-bare-${run}`);
   }
@@ -139,7 +84,7 @@ try {
   await clear();
 
   const ids = Array.from({ length: 50 }, (_, index) => `i-many-${index}`);
-  const wanted = await Promise.all(ids.map(want));
+  const wanted = await Promise.all(ids.map((id) => want(host, id, layers)));
   const begunAt = performance.now();
   await Promise.all(wanted.map(({ machine }) => driver.ensure(machine)));
   await Promise.all(wanted.map(({ reported }) => reported));

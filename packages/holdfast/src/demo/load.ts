@@ -62,7 +62,10 @@ export class Load {
         response.on('data', (chunk: Buffer) => {
           body += chunk.toString();
         });
-        response.on('end', () => end(response.statusCode ?? 0, body.split(' ')[0]));
+        response.on('end', () => {
+          const status = response.statusCode ?? 0;
+          end(status, status === 200 ? body.split(' ')[0] : undefined);
+        });
         response.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
       });
       sent.on('timeout', () => sent.destroy(Object.assign(new Error('timeout'), { code: 'timeout' })));

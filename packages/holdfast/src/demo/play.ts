@@ -1,6 +1,6 @@
 /** The demo's day: a web service under load, one instance killed, another terminated, and what it cost. */
 import * as ec2 from '@aws-sdk/client-ec2';
-import { linuxCompute } from '@holdfast/linux/compute/index.ts';
+import { initPidOf } from '@holdfast/linux/compute/index.ts';
 import { Refusal } from '../command.ts';
 import type { Place } from '../place.ts';
 import { step } from '../progress.ts';
@@ -50,15 +50,10 @@ async function follow(
   return { what, struckAt, detectedAt, replacedAt, servingAt: first.sentAt, replacement };
 }
 
-async function killInit(place: Place, instance: string): Promise<void> {
-  const compute = linuxCompute(place.layout);
-  try {
-    const machine = await compute.status(instance);
-    if (machine?.initPid === undefined) throw new Refusal(`instance ${instance} does not run`);
-    process.kill(machine.initPid, 'SIGKILL');
-  } finally {
-    compute.close();
-  }
+function killInit(place: Place, instance: string): void {
+  const initPid = initPidOf(place.layout, instance);
+  if (initPid === undefined) throw new Refusal(`instance ${instance} does not run`);
+  process.kill(initPid, 'SIGKILL');
 }
 
 export async function play(place: Place, clients: Clients): Promise<string> {
@@ -80,7 +75,7 @@ export async function play(place: Place, clients: Clients): Promise<string> {
     );
     const victims = (await members(clients, stack)).map((one) => one.InstanceId ?? '');
     const [first = '', second = ''] = victims;
-    const killed = await follow(clients, stack, load, `PID 1 of ${first} is killed`, first, () =>
+    const killed = await follow(clients, stack, load, `PID 1 of ${first} is killed`, first, async () =>
       killInit(place, first),
     );
     const terminated = await follow(

@@ -3,3 +3,4 @@ export { type BuildOptions, buildBaseImage, listBaseImages } from '../images/bas
 export { type Missing, missingForCompute } from './doctor.ts';
 export { type LinuxCompute, type LinuxComputeOptions, linuxCompute, removeAll } from './driver.ts';
 export type { ExecOptions } from './exec.ts';
+export { initPidOf } from './record.ts';

@@ -8,6 +8,7 @@ import type { TimeMs } from '@holdfast/region/clock.ts';
 import type { MachineEnd, MachineSpec } from '@holdfast/region/drivers/compute.ts';
 import type { HostLayout } from '../layout.ts';
 import { entriesOf, readOptional, replaceFile } from './files.ts';
+import { isAlive } from './process.ts';
 
 export interface InitProcess {
   readonly pid: number;
@@ -77,6 +78,15 @@ export function machinePaths(layout: HostLayout, id: string): MachinePaths {
 export function readRecord(paths: MachinePaths): MachineRecord | undefined {
   const text = readOptional(paths.record);
   return text === undefined ? undefined : (JSON.parse(text) as MachineRecord);
+}
+
+/**
+ * Process id on this host of a running machine's init; undefined when it does not run. Only looks, so that any process
+ * may call it beside the one that drives the region.
+ */
+export function initPidOf(layout: HostLayout, id: string): number | undefined {
+  const init = readRecord(machinePaths(layout, id))?.init;
+  return init && isAlive(init) ? init.pid : undefined;
 }
 
 export function writeRecord(paths: MachinePaths, record: MachineRecord): MachineRecord {
