@@ -90,13 +90,18 @@ see 'unused as long as no listener forwards to it' equal "$(target_state "$group
 
 step 'A6  a load balancer over four zones'
 subnets=$(aws ec2 describe-subnets --filters Name=default-for-az,Values=true --query 'Subnets[].SubnetId' --output text)
+# So that the first state can be looked at for longer than the first check takes.
+ssh_to "$other" sudo systemctl stop nginx
 balancer=$(aws elbv2 create-load-balancer --name myelb --subnets $subnets --security-groups "$web" \
   --query 'LoadBalancers[0].LoadBalancerArn' --output text)
 aws elbv2 create-listener --load-balancer-arn "$balancer" --protocol HTTP --port 80 \
   --default-actions "Type=forward,TargetGroupArn=$group" >/dev/null
 aws elbv2 wait load-balancer-available --load-balancer-arns "$balancer"
 name=$(aws elbv2 describe-load-balancers --load-balancer-arns "$balancer" --query 'LoadBalancers[0].DNSName' --output text)
-see_within 60 'both targets are healthy' both_are_healthy
+see_within 30 'the target that answers becomes healthy' is_target "$group" "$first" healthy
+see 'the other one is initial' is_target "$group" "$second" initial
+ssh_to "$other" sudo systemctl start nginx
+see_within 30 'then it is healthy as well' both_are_healthy
 nodes=$(aws ec2 describe-network-interfaces --filters 'Name=description,Values=ELB app/myelb/*' --query 'NetworkInterfaces[].AvailabilityZone' --output text)
 see 'one node in each of the four zones' equal "$(count "$nodes")" 4
 see "its name answers: $name" serves "http://$name/"
