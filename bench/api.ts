@@ -3,7 +3,7 @@
  * run, in turns, where that is installed. Prints a table and the ratios.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const root = join(import.meta.dirname, '..');
 const ROUNDS = 3;
-const ROUND_MS = 2_000;
+const ROUND_S = 3;
+const CONNECTIONS = 8;
 
 interface Peer {
   readonly name: string;
@@ -21,19 +22,23 @@ interface Peer {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
-/** One EC2 call; the answer's body. The signature is well-formed, and nobody's. */
+/** The signature is well-formed, and nobody's. */
+function headers(): Record<string, string> {
+  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  const scope = `${date.slice(0, 8)}/us-east-1/ec2/aws4_request`;
+  return {
+    'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+    'x-amz-date': date,
+    authorization: `AWS4-HMAC-SHA256 Credential=test/${scope}, SignedHeaders=host;x-amz-date, Signature=${'0'.repeat(64)}`,
+  };
+}
+
+/** One EC2 call; the answer's body. */
 function call(port: number, form: Record<string, string>): Promise<string> {
   const body = new URLSearchParams({ Version: '2016-11-15', ...form }).toString();
-  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  const headers = {
-    'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
-    'x-amz-date': date,
-    authorization: `AWS4-HMAC-SHA256 Credential=test/${date.slice(0, 8)}/us-east-1/ec2/aws4_request, SignedHeaders=host;x-amz-date, Signature=${'0'.repeat(64)}`,
-  };
   return new Promise((resolve, reject) => {
     const sent = request(
-      { host: '127.0.0.1', port, method: 'POST', path: '/', headers, agent },
+      { host: '127.0.0.1', port, method: 'POST', path: '/', headers: headers(), agent },
       (response) => {
         let text = '';
         response.setEncoding('utf8');
@@ -64,15 +69,34 @@ async function answers(peer: Peer): Promise<void> {
   throw new Error(`${peer.name} does not answer`);
 }
 
-/** Calls per second of one client that asks again as soon as it is answered. */
+/** Calls per second over connections each of which asks again as soon as it is answered. */
 async function rate(peer: Peer): Promise<number> {
-  let done = 0;
-  const startedAt = performance.now();
-  do {
-    await call(peer.port, { Action: 'DescribeInstances' });
-    done += 1;
-  } while (performance.now() - startedAt < ROUND_MS);
-  return (done / (performance.now() - startedAt)) * 1000;
+  const script = join(folder, 'describe-instances.lua');
+  const lines = Object.entries(headers()).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`);
+  const body = 'wrk.body = "Version=2016-11-15&Action=DescribeInstances"';
+  writeFileSync(script, ['wrk.method = "POST"', body, ...lines, ''].join('\n'));
+  const load = [
+    '-t1',
+    '-c1',
+    `-d${ROUND_S}`,
+    '--timeout',
+    '30',
+    '-s',
+    script,
+    `http://127.0.0.1:${peer.port}/`,
+  ];
+  const wrk = spawn('wrk', load, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  wrk.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await new Promise<void>((resolve, reject) => {
+    wrk.once('close', resolve);
+    wrk.once('error', () => reject(new Error('wrk is not installed. Get it: apt-get install wrk')));
+  });
+  const found = /Requests\/sec:\s+([\d.]+)/.exec(said)?.[1];
+  if (found === undefined || /Non-2xx|Socket errors/.test(said)) throw new Error(`${peer.name}: ${said}`);
+  return Number(found);
 }
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
@@ -133,7 +157,9 @@ try {
       .map((peer, at) => `${peer.name} ${medians[at]?.toFixed(medians[at] < 10 ? 2 : 0)}/s`)
       .join(', ');
     const ratio = medians.length > 1 ? `, ratio ${((medians[0] ?? 0) / (medians[1] ?? 1)).toFixed(0)} ×` : '';
-    console.log(`DescribeInstances, ${count} instance${count > 1 ? 's' : ''}: ${shown}${ratio}`);
+    console.log(
+      `DescribeInstances, ${CONNECTIONS} connections, ${count} instance${count > 1 ? 's' : ''}: ${shown}${ratio}`,
+    );
   }
 } finally {
   agent.destroy();
