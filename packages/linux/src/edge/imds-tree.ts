@@ -38,10 +38,12 @@ type Interface = InstanceMetadata['interfaces'][number];
 
 function interfaceFolder(metadata: InstanceMetadata, attached: Interface): MetadataFolder {
   const primary = attached.deviceIndex === 0;
-  const associations = attached.publicAddresses.flatMap((publicAddress, index) => {
-    const own = attached.addresses[index];
-    return own === undefined ? [] : [[publicAddress, own] as const];
-  });
+  const associations =
+    attached.associations?.map((one) => [one.publicAddress, one.privateAddress] as const) ??
+    attached.publicAddresses.flatMap((publicAddress, index) => {
+      const own = attached.addresses[index];
+      return own === undefined ? [] : [[publicAddress, own] as const];
+    });
   return folder([
     ['device-number', String(attached.deviceIndex)],
     ['interface-id', attached.interfaceId],

@@ -36,6 +36,8 @@ export interface InstanceMetadata {
     readonly macAddress: string;
     readonly addresses: readonly string[];
     readonly publicAddresses: readonly string[];
+    /** Which private address each public one stands for. Absent: those at the same place of the two lists. */
+    readonly associations?: readonly { readonly privateAddress: string; readonly publicAddress: string }[];
     readonly subnetId: string;
     readonly subnetCidr: string;
     readonly vpcId: string;

@@ -64,6 +64,18 @@ export const associationNotFound = (id: string): AwsError =>
 export const networkAclNotFound = (id: string): AwsError =>
   error('InvalidNetworkAclID.NotFound', `The networkAcl ID '${id}' does not exist`);
 
+export const dhcpOptionsNotFound = (id: string): AwsError =>
+  error('InvalidDhcpOptionID.NotFound', `The dhcpOption ID '${id}' does not exist`);
+
+export const allocationNotFound = (id: string): AwsError =>
+  error('InvalidAllocationID.NotFound', `The allocation ID '${id}' does not exist`);
+
+export const publicAddressNotFound = (address: string): AwsError =>
+  error('InvalidAddress.NotFound', `Address '${address}' not found.`);
+
+export const natGatewayNotFound = (id: string): AwsError =>
+  error('NatGatewayNotFound', `The Nat Gateway ${id} was not found`);
+
 export const networkInterfaceNotFound = (id: string): AwsError =>
   error('InvalidNetworkInterfaceID.NotFound', `The networkInterface ID '${id}' does not exist`);
 
@@ -128,5 +140,12 @@ export const invalidZone = (zone: string): AwsError =>
 /** A rule names a group of another VPC. */
 export const invalidGroupNetworks = (): AwsError =>
   error('InvalidGroup.NotFound', 'You have specified two resources that belong to different networks.');
+
+/** What a service keeps for the account is not the account's to change. */
+export const authFailure = (): AwsError =>
+  error('AuthFailure', 'You do not have permission to access the specified resource.');
+
+/** Something stands where one only can stand. */
+export const alreadyAssociated = (message: string): AwsError => error('Resource.AlreadyAssociated', message);
 
 export const operationNotPermitted = (message: string): AwsError => error('OperationNotPermitted', message);

@@ -32,6 +32,8 @@ export interface SubnetSpec {
   readonly mapPublicIpOnLaunch: boolean;
   readonly defaultForAz: boolean;
   readonly networkAclId: string;
+  /** Of its association with that ACL; one made with the subnet is named after it when absent. */
+  readonly networkAclAssociationId?: string;
 }
 
 export const subnets = resourceType<SubnetSpec, null>('ec2.subnet');
@@ -94,6 +96,51 @@ export interface NetworkAclSpec {
 export const networkAcls = resourceType<NetworkAclSpec, null>('ec2.network-acl');
 export type NetworkAcl = ResourceOf<typeof networkAcls>;
 
+/** An Elastic IP. What it stands for is said by the interface that has it: an association goes with its interface. */
+export interface ElasticIpSpec {
+  readonly publicAddress: string;
+}
+
+export const elasticIps = resourceType<ElasticIpSpec, null>('ec2.elastic-ip');
+export type ElasticIp = ResourceOf<typeof elasticIps>;
+
+export interface NatGatewaySpec {
+  readonly vpcId: string;
+  readonly subnetId: string;
+  readonly connectivityType: 'public' | 'private';
+  /** What it has got; nothing of it when it could not be made. */
+  readonly interfaceId?: string;
+  readonly privateAddress?: string;
+  readonly allocationId?: string;
+  readonly associationId?: string;
+  readonly publicAddress?: string;
+  /** Why it could not be made. */
+  readonly failure?: { readonly code: string; readonly message: string };
+  readonly wanted: 'available' | 'deleted';
+}
+
+/** Written by the loop `ec2.nat-gateway`. */
+export interface NatGatewayStatus {
+  readonly state: 'pending' | 'available' | 'failed' | 'deleted';
+  /** When it failed or was gone. */
+  readonly endedAt?: TimeMs;
+}
+
+export const natGateways = resourceType<NatGatewaySpec, NatGatewayStatus>('ec2.nat-gateway');
+export type NatGateway = ResourceOf<typeof natGateways>;
+
+/** The one set of DHCP options that every VPC of a region has. */
+export const dhcpOptions = resourceType<{ readonly domainName: string }, null>('ec2.dhcp-options');
+export type DhcpOptions = ResourceOf<typeof dhcpOptions>;
+
+/** An Elastic IP that stands for a private address of an interface. */
+export interface ElasticAddress {
+  readonly privateAddress: string;
+  readonly publicAddress: string;
+  readonly allocationId: string;
+  readonly associationId: string;
+}
+
 /** A network interface: of an instance, or one that a service keeps (a load balancer node's). */
 export interface NetworkInterfaceSpec {
   readonly vpcId: string;
@@ -102,10 +149,12 @@ export interface NetworkInterfaceSpec {
   readonly macAddress: string;
   readonly privateAddress: string;
   readonly secondaryAddresses: readonly string[];
-  /** Auto-assigned public address; gone while its instance is stopped. Elastic IPs name the interface themselves. */
+  /** The auto-assigned public address of the primary private one; gone while its instance is stopped. */
   readonly publicAddress?: string;
   /** Gets a public address again each time its instance is started. */
   readonly autoAssignPublicAddress: boolean;
+  /** Elastic IPs, at most one for each private address. They stay until they are disassociated. */
+  readonly elasticAddresses?: readonly ElasticAddress[];
   readonly securityGroupIds: readonly string[];
   readonly sourceDestCheck: boolean;
   readonly interfaceType: 'interface' | 'load_balancer' | 'nat_gateway';

@@ -8,6 +8,7 @@ import type { RequestContext, Scope } from '../../common/service.ts';
 import { invalidNextToken, invalidParameterCombination, invalidParameterValue } from '../errors.ts';
 import { ROOT_DEVICE } from '../image/image.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
+import { publicMapping, publicMappings } from '../network/public-mapping.ts';
 import { type Instance, instances, type NetworkInterface } from '../records.ts';
 import { instancesOf } from './power.ts';
 import { type Surroundings, shapeReservations, stateReason, surroundings } from './shape.ts';
@@ -23,7 +24,8 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     (pick: (one: NetworkInterface) => string | readonly string[] | undefined) =>
     (instance: Instance): string[] =>
       attachedTo(around, instance).flatMap((one) => pick(one) ?? []);
-  const publicAddress = (one: NetworkInterface): string | undefined => one.spec.publicAddress;
+  const publicAddresses = (one: NetworkInterface): string[] =>
+    publicMappings(one.spec).map((mapping) => mapping.publicAddress);
   const primary =
     (pick: (one: NetworkInterface) => string | undefined) =>
     (instance: Instance): string | undefined => {
@@ -46,7 +48,7 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     'block-device-mapping.volume-id': here(({ spec }) => spec.rootVolumeId),
     'client-token': ({ spec }) => spec.clientToken,
     'dns-name': primary((one) => {
-      const address = publicAddress(one);
+      const address = publicMapping(one.spec)?.publicAddress;
       const named = around.vpcs.get(one.spec.vpcId)?.spec.enableDnsHostnames;
       return address !== undefined && named ? publicDnsName(around.region, address) : undefined;
     }),
@@ -60,7 +62,7 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     'instance-type': ({ spec }) => spec.instanceType,
     'instance.group-id': groupIds,
     'instance.group-name': groupNames,
-    'ip-address': interfaceValue(publicAddress),
+    'ip-address': interfaceValue(publicAddresses),
     'key-name': ({ spec }) => spec.keyName,
     'launch-index': ({ spec }) => String(spec.launchIndex),
     'launch-time': ({ spec }) => new Date(spec.launchedAt).toISOString(),
@@ -69,12 +71,12 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     'metadata-options.http-tokens': ({ spec }) => spec.metadataOptions.tokens,
     'metadata-options.instance-metadata-tags': ({ spec }) => spec.metadataOptions.instanceTags,
     'monitoring-state': ({ spec }) => (spec.monitoring ? 'enabled' : 'disabled'),
-    'network-interface.addresses.association.public-ip': interfaceValue(publicAddress),
+    'network-interface.addresses.association.public-ip': interfaceValue(publicAddresses),
     'network-interface.addresses.private-ip-address': interfaceValue((one) => [
       one.spec.privateAddress,
       ...one.spec.secondaryAddresses,
     ]),
-    'network-interface.association.public-ip': interfaceValue(publicAddress),
+    'network-interface.association.public-ip': interfaceValue(publicAddresses),
     'network-interface.attachment.attachment-id': interfaceValue((one) => one.spec.attachment?.attachmentId),
     'network-interface.group-id': groupIds,
     'network-interface.group-name': groupNames,

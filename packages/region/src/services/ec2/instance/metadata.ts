@@ -5,7 +5,7 @@ import type { Reader } from '../../../store/store.ts';
 import { zonesOf } from '../../common/geography.ts';
 import { findBaseImage } from '../image/image.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
-import { interfacesOfEndpoint } from '../network/index.ts';
+import { interfacesOfEndpoint, privateAddresses, publicMapping } from '../network/index.ts';
 import { type Instance, type NetworkInterface, securityGroups, subnets, vpcs } from '../records.ts';
 
 /** Every key of an instance begins like this, so that a dead one's can be found. */
@@ -29,7 +29,7 @@ export function publishedRecords(
   if (!primary) return records;
   const metadata = instanceMetadata(reader, instance, attached, settings);
   for (const { spec: at } of attached) {
-    for (const address of [at.privateAddress, ...at.secondaryAddresses]) {
+    for (const address of privateAddresses(at)) {
       const record = { kind: 'metadata', vpcId: at.vpcId, address, metadata } as const;
       records.set(`${keyPrefix(id)}metadata/${address}`, record);
     }
@@ -42,7 +42,7 @@ export function publishedRecords(
     vpcId: spec.vpcId,
     addresses: [address],
   });
-  const publicAddress = primary.spec.publicAddress;
+  const publicAddress = publicMapping(primary.spec)?.publicAddress;
   if (publicAddress !== undefined && metadata.publicHostname !== undefined) {
     // Inside the VPC the public name leads to the private address, so that security groups by reference see it.
     const name = metadata.publicHostname;
@@ -66,7 +66,7 @@ function instanceMetadata(
   const { region, id, spec, tags } = instance;
   const primary = attached[0]?.spec;
   const address = primary?.privateAddress ?? '';
-  const publicAddress = primary?.publicAddress;
+  const publicAddress = primary && publicMapping(primary)?.publicAddress;
   const hasPublicName = reader.get(vpcs, region, spec.vpcId)?.spec.enableDnsHostnames ?? false;
   const { endpoint, tokens, hopLimit, instanceTags } = spec.metadataOptions;
   return {
@@ -105,13 +105,17 @@ function interfaceMetadata(
   reader: Reader,
   { id, region, spec }: NetworkInterface,
 ): InstanceMetadata['interfaces'][number] {
-  const { publicAddress } = spec;
+  const associations = privateAddresses(spec).flatMap((address) => {
+    const mapping = publicMapping(spec, address);
+    return mapping ? [{ privateAddress: address, publicAddress: mapping.publicAddress }] : [];
+  });
   return {
     interfaceId: id,
     deviceIndex: spec.attachment?.deviceIndex ?? 0,
     macAddress: spec.macAddress,
-    addresses: [spec.privateAddress, ...spec.secondaryAddresses],
-    publicAddresses: publicAddress === undefined ? [] : [publicAddress],
+    addresses: privateAddresses(spec),
+    publicAddresses: associations.map((one) => one.publicAddress),
+    associations,
     subnetId: spec.subnetId,
     subnetCidr: reader.get(subnets, region, spec.subnetId)?.spec.cidr ?? '',
     vpcId: spec.vpcId,

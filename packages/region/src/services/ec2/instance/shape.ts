@@ -5,6 +5,7 @@ import { type VolumeRecord, volumes } from '../image/disks.ts';
 import { baseImages, ROOT_DEVICE } from '../image/image.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
+import { privateAddresses, publicMapping } from '../network/public-mapping.ts';
 import {
   type Instance,
   type NetworkInterface,
@@ -28,6 +29,8 @@ export interface Surroundings {
   readonly architectures: ReadonlyMap<string, 'x86_64' | 'arm64'>;
 }
 
+const deviceIndexOf = ({ spec }: NetworkInterface): number => spec.attachment?.deviceIndex ?? 0;
+
 export function surroundings(scope: Scope): Surroundings {
   const { tx, region, settings } = scope;
   const attached = new Map<string, NetworkInterface[]>();
@@ -39,6 +42,7 @@ export function surroundings(scope: Scope): Surroundings {
     if (others) others.push(one);
     else attached.set(id, [one]);
   }
+  for (const all of attached.values()) all.sort((a, b) => deviceIndexOf(a) - deviceIndexOf(b));
   return {
     region,
     accountId: settings.accountId,
@@ -106,7 +110,7 @@ function shapeNetwork(
   if (!primary) {
     return { PrivateDnsName: '', PublicDnsName: '', NetworkInterfaces: [], SecurityGroups: [] };
   }
-  const address = primary.spec.publicAddress;
+  const address = publicMapping(primary.spec)?.publicAddress;
   const named = around.vpcs.get(spec.vpcId)?.spec.enableDnsHostnames ?? false;
   return {
     VpcId: spec.vpcId,
@@ -121,22 +125,28 @@ function shapeNetwork(
   };
 }
 
-function shapeInterface({ id, spec }: NetworkInterface, around: Surroundings): ec2.InstanceNetworkInterface {
-  const { publicAddress } = spec;
+/** An address that is not an Elastic IP belongs to Amazon. */
+function shapeAssociation(
+  { spec }: NetworkInterface,
+  address: string,
+  around: Surroundings,
+): ec2.InstanceNetworkInterfaceAssociation | undefined {
+  const mapping = publicMapping(spec, address);
+  if (!mapping) return undefined;
   const named = around.vpcs.get(spec.vpcId)?.spec.enableDnsHostnames ?? false;
-  // An address that is not an Elastic IP belongs to Amazon.
-  const association =
-    publicAddress === undefined
-      ? undefined
-      : {
-          IpOwnerId: 'amazon',
-          PublicIp: publicAddress,
-          PublicDnsName: named ? publicDnsName(around.region, publicAddress) : '',
-        };
+  return {
+    IpOwnerId: mapping.elastic ? around.accountId : 'amazon',
+    PublicIp: mapping.publicAddress,
+    PublicDnsName: named ? publicDnsName(around.region, mapping.publicAddress) : '',
+  };
+}
+
+function shapeInterface(found: NetworkInterface, around: Surroundings): ec2.InstanceNetworkInterface {
+  const { id, spec } = found;
   const name = (address: string): string => privateDnsName(around.region, address);
   return {
     NetworkInterfaceId: id,
-    Association: association,
+    Association: shapeAssociation(found, spec.privateAddress, around),
     Attachment: spec.attachment && {
       AttachmentId: spec.attachment.attachmentId,
       AttachTime: new Date(spec.attachment.attachTime),
@@ -152,19 +162,12 @@ function shapeInterface({ id, spec }: NetworkInterface, around: Surroundings): e
     OwnerId: around.accountId,
     PrivateDnsName: name(spec.privateAddress),
     PrivateIpAddress: spec.privateAddress,
-    PrivateIpAddresses: [
-      {
-        Primary: true,
-        PrivateDnsName: name(spec.privateAddress),
-        PrivateIpAddress: spec.privateAddress,
-        Association: association,
-      },
-      ...spec.secondaryAddresses.map((address) => ({
-        Primary: false,
-        PrivateDnsName: name(address),
-        PrivateIpAddress: address,
-      })),
-    ],
+    PrivateIpAddresses: privateAddresses(spec).map((address, at) => ({
+      Primary: at === 0,
+      PrivateDnsName: name(address),
+      PrivateIpAddress: address,
+      Association: shapeAssociation(found, address, around),
+    })),
     SourceDestCheck: spec.sourceDestCheck,
     Status: 'in-use',
     SubnetId: spec.subnetId,

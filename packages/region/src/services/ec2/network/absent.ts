@@ -11,38 +11,6 @@ import { select } from './selection.ts';
 const never = (names: readonly string[]): FilterFields<never> =>
   Object.fromEntries(names.map((name) => [name, () => undefined]));
 
-const addressFilters = never([
-  'allocation-id',
-  'association-id',
-  'domain',
-  'instance-id',
-  'instance-owner-id',
-  'network-border-group',
-  'network-interface-id',
-  'network-interface-owner-id',
-  'private-ip-address',
-  'public-ip',
-]);
-
-function describeAddresses(
-  input: ec2.DescribeAddressesRequest,
-  context: RequestContext,
-): ec2.DescribeAddressesResult {
-  const [address] = input.PublicIps ?? [];
-  if (address !== undefined) {
-    throw new AwsError('InvalidAddress.NotFound', `Address '${address}' not found.`);
-  }
-  select(context, input, {
-    call: 'DescribeAddresses',
-    items: [],
-    ids: input.AllocationIds,
-    notFound: (id) =>
-      new AwsError('InvalidAllocationID.NotFound', `The allocation ID '${id}' does not exist`),
-    fields: addressFilters,
-  });
-  return { Addresses: [] };
-}
-
 const natGatewayFilters = never(['nat-gateway-id', 'state', 'subnet-id', 'vpc-id']);
 
 function describeNatGateways(
@@ -61,6 +29,5 @@ function describeNatGateways(
 }
 
 export const absentOperations: Readonly<Record<string, Operation>> = {
-  DescribeAddresses: describeAddresses,
   DescribeNatGateways: describeNatGateways,
 };

@@ -1,22 +1,12 @@
 /** DHCP options: the one set that every VPC of a region has, as AWS makes it. */
 import type * as ec2 from '@aws-sdk/client-ec2';
-import { type ResourceOf, resourceType } from '../../../store/resource.ts';
-import { AwsError } from '../../common/errors.ts';
 import { newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
+import * as errors from '../errors.ts';
+import { type DhcpOptions, dhcpOptions } from '../records.ts';
 import { tagList } from '../tags.ts';
 import { privateDomain } from './dns-name.ts';
 import { select } from './selection.ts';
-
-interface DhcpOptionsSpec {
-  readonly domainName: string;
-}
-
-export const dhcpOptions = resourceType<DhcpOptionsSpec, null>('ec2.dhcp-options');
-type DhcpOptions = ResourceOf<typeof dhcpOptions>;
-
-const notFound = (id: string): AwsError =>
-  new AwsError('InvalidDhcpOptionID.NotFound', `The dhcpOption ID '${id}' does not exist`);
 
 /** Makes the region's set; once. */
 export const makeDhcpOptions = (scope: Scope): DhcpOptions =>
@@ -44,7 +34,7 @@ function describeDhcpOptions(
     call: 'DescribeDhcpOptions',
     items: context.tx.list(dhcpOptions, context.region),
     ids: input.DhcpOptionsIds,
-    notFound,
+    notFound: errors.dhcpOptionsNotFound,
     fields: {
       'dhcp-options-id': ({ id }) => id,
       key: (options) => configurations(options).map(({ Key }) => Key),

@@ -4,6 +4,7 @@ import type { LoopContext, Operation } from '../../common/service.ts';
 import { tagOperations } from '../tag-operations.ts';
 import { absentOperations } from './absent.ts';
 import { dhcpOptionsOperations } from './dhcp-options.ts';
+import { elasticIpOperations } from './elastic-ip.ts';
 import { interfaceOperations } from './interface-operations.ts';
 import { internetGatewayOperations } from './internet-gateway.ts';
 import { networkAclOperations } from './network-acl.ts';
@@ -33,6 +34,7 @@ export {
   unassignPublicAddress,
 } from './interface.ts';
 export { allocatePublicAddress, releasePublicAddress } from './public-address.ts';
+export { privateAddresses, publicMapping, publicMappings } from './public-mapping.ts';
 export { resolveSecurityGroups, securityGroupOf } from './security-group-lookup.ts';
 
 export const networkOperations: Readonly<Record<string, Operation>> = {
@@ -47,6 +49,7 @@ export const networkOperations: Readonly<Record<string, Operation>> = {
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
   ...interfaceOperations,
+  ...elasticIpOperations,
   ...absentOperations,
   ...tagOperations,
 };

@@ -10,6 +10,7 @@ import { type NetworkInterface, networkInterfaces, securityGroups, subnets, vpcs
 import { specifiedTags, tagList } from '../tags.ts';
 import { privateDnsName, publicDnsName } from './dns-name.ts';
 import { createInterface, deleteInterface, subnetOf } from './interface.ts';
+import { privateAddresses, publicMapping } from './public-mapping.ts';
 import { resolveSecurityGroups } from './security-group-lookup.ts';
 import { select, truth } from './selection.ts';
 
@@ -37,16 +38,28 @@ const zoneOf = (scope: Scope, { spec }: NetworkInterface): string | undefined =>
 const hasDnsNames = (scope: Scope, { spec }: NetworkInterface): boolean =>
   scope.tx.get(vpcs, scope.region, spec.vpcId)?.spec.enableDnsHostnames === true;
 
-/** An auto-assigned address belongs to AWS, not to the account. */
-function associationOf(scope: Scope, found: NetworkInterface): ec2.NetworkInterfaceAssociation | undefined {
-  const { publicAddress } = found.spec;
-  if (publicAddress === undefined) return undefined;
+/** An auto-assigned address belongs to AWS, an Elastic IP to the account. */
+function associationOf(
+  scope: Scope,
+  found: NetworkInterface,
+  privateAddress = found.spec.privateAddress,
+): ec2.NetworkInterfaceAssociation | undefined {
+  const mapping = publicMapping(found.spec, privateAddress);
+  if (!mapping) return undefined;
+  const { publicAddress, elastic } = mapping;
   return {
     PublicIp: publicAddress,
     PublicDnsName: hasDnsNames(scope, found) ? publicDnsName(scope.region, publicAddress) : '',
-    IpOwnerId: 'amazon',
+    IpOwnerId: elastic ? scope.settings.accountId : 'amazon',
+    ...(elastic && { AllocationId: elastic.allocationId, AssociationId: elastic.associationId }),
   };
 }
+
+/** Of all addresses of an interface. */
+const allAssociationsOf = (scope: Scope, found: NetworkInterface): ec2.NetworkInterfaceAssociation[] =>
+  privateAddresses(found.spec)
+    .map((address) => associationOf(scope, found, address))
+    .filter((one) => one !== undefined);
 
 /** The services that keep interfaces, as AWS names them. */
 const REQUESTERS = {
@@ -109,11 +122,11 @@ export function interfaceShape(scope: Scope, found: NetworkInterface): ec2.Netwo
     Status: statusOf(found),
     PrivateIpAddress: spec.privateAddress,
     ...dnsName(spec.privateAddress),
-    PrivateIpAddresses: [spec.privateAddress, ...spec.secondaryAddresses].map((address, at) => ({
+    PrivateIpAddresses: privateAddresses(spec).map((address, at) => ({
       Primary: at === 0,
       PrivateIpAddress: address,
       ...dnsName(address),
-      ...(at === 0 && Association && { Association }),
+      Association: associationOf(scope, found, address),
     })),
     ...(Association && { Association }),
     Ipv6Addresses: [],
@@ -179,19 +192,25 @@ function interfaceFields(scope: Scope): FilterFields<NetworkInterface> {
   const of = (found: NetworkInterface): NetworkInterface['spec']['attachment'] => found.spec.attachment;
   const text = (value: number | boolean | undefined): string | undefined =>
     value === undefined ? undefined : String(value);
-  const publicIp = ({ spec }: NetworkInterface): string | undefined => spec.publicAddress;
-  const publicDns = (found: NetworkInterface): string | undefined =>
-    associationOf(scope, found)?.PublicDnsName || undefined;
-  const owner = (found: NetworkInterface): string | undefined =>
-    found.spec.publicAddress === undefined ? undefined : 'amazon';
+  const ofAssociations =
+    (value: (one: ec2.NetworkInterfaceAssociation) => string | undefined) =>
+    (found: NetworkInterface): string[] =>
+      allAssociationsOf(scope, found)
+        .map(value)
+        .filter((one) => one !== undefined && one !== '') as string[];
+  const publicIp = ofAssociations((one) => one.PublicIp);
+  const publicDns = ofAssociations((one) => one.PublicDnsName);
+  const owner = ofAssociations((one) => one.IpOwnerId);
   return {
+    'association.allocation-id': ofAssociations((one) => one.AllocationId),
+    'association.association-id': ofAssociations((one) => one.AssociationId),
     'association.ip-owner-id': owner,
     'association.public-ip': publicIp,
     'association.public-dns-name': publicDns,
     'addresses.association.owner-id': owner,
     'addresses.association.public-ip': publicIp,
     'addresses.primary': ({ spec }) => (spec.secondaryAddresses.length > 0 ? ['true', 'false'] : 'true'),
-    'addresses.private-ip-address': ({ spec }) => [spec.privateAddress, ...spec.secondaryAddresses],
+    'addresses.private-ip-address': ({ spec }) => privateAddresses(spec),
     'attachment.attach-time': (found) => attachmentOf(scope, found)?.AttachTime?.toISOString(),
     'attachment.attachment-id': (found) => of(found)?.attachmentId,
     'attachment.delete-on-termination': (found) => text(of(found)?.deleteOnTermination),

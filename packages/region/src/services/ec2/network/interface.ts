@@ -19,6 +19,7 @@ import {
 } from '../records.ts';
 import { type Cidr, cidrOf, formatAddress, holdsAddress, lastOf, parseAddress, sizeOf } from './cidr.ts';
 import { allocatePublicAddress, releasePublicAddress } from './public-address.ts';
+import { publicMapping } from './public-mapping.ts';
 import { resolveSecurityGroups } from './security-group-lookup.ts';
 
 /**
@@ -202,7 +203,7 @@ export function createInstanceInterface(scope: Scope, request: InstanceInterface
   });
 }
 
-/** Removes an interface and gives its public address back. Already gone is success. */
+/** Removes an interface and gives its auto-assigned address back; Elastic IPs stay allocated. Already gone is success. */
 export function deleteInterface(scope: Scope, id: string): void {
   const found = scope.tx.get(networkInterfaces, scope.region, id);
   if (!found) return;
@@ -219,10 +220,16 @@ export function detachInterface(scope: Scope, id: string): void {
   scope.tx.update(found, { spec: { ...spec, autoAssignPublicAddress: false } });
 }
 
-/** Gives an interface its public address again, when it has none and was made to have one: its instance starts. */
+/**
+ * Gives an interface a public address again, when it has none and was made to have one: its instance starts, or loses its
+ * Elastic IP. Not beside a second interface, as with AWS.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-instance-addressing.html
+ */
 export function assignPublicAddress(scope: Scope, id: string): void {
   const found = scope.tx.get(networkInterfaces, scope.region, id);
-  if (!found?.spec.autoAssignPublicAddress || found.spec.publicAddress !== undefined) return;
+  if (!found?.spec.autoAssignPublicAddress || publicMapping(found.spec)) return;
+  const endpointId = found.spec.attachment?.endpointId ?? '';
+  if (interfacesOfEndpoint(scope.tx, scope.region, endpointId).length > 1) return;
   scope.tx.update(found, { spec: { ...found.spec, publicAddress: allocatePublicAddress(scope) } });
 }
 

@@ -7,6 +7,7 @@ import * as errors from '../errors.ts';
 import { type InternetGateway, internetGateways, networkInterfaces } from '../records.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { vpcOrDefault } from './default-vpc.ts';
+import { publicMappings } from './public-mapping.ts';
 import { select } from './selection.ts';
 
 /** The gateway of that id. Throws `InvalidInternetGatewayID.NotFound`. */
@@ -69,7 +70,7 @@ function detachInternetGateway(input: ec2.DetachInternetGatewayRequest, context:
     throw new AwsError('Gateway.NotAttached', `resource ${gateway.id} is not attached to network ${vpc.id}`);
   }
   const interfaces = context.tx.list(networkInterfaces, context.region);
-  if (interfaces.some(({ spec }) => spec.vpcId === vpc.id && spec.publicAddress !== undefined)) {
+  if (interfaces.some(({ spec }) => spec.vpcId === vpc.id && publicMappings(spec).length > 0)) {
     throw errors.dependencyViolation(
       `Network ${vpc.id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.`,
     );

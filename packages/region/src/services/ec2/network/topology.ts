@@ -23,6 +23,7 @@ import {
   subnets,
   type Vpc,
 } from '../records.ts';
+import { privateAddresses, publicMapping } from './public-mapping.ts';
 import { liveTarget } from './route-target.ts';
 
 /** All resources that belong to a VPC, apart from itself. */
@@ -76,10 +77,10 @@ const interfaceTopology = ({ id, spec }: NetworkInterface): NetworkInterfaceTopo
   interfaceId: id,
   subnetId: spec.subnetId,
   macAddress: spec.macAddress,
-  addresses: [
-    { private: spec.privateAddress, ...(spec.publicAddress && { public: spec.publicAddress }) },
-    ...spec.secondaryAddresses.map((address) => ({ private: address })),
-  ],
+  addresses: privateAddresses(spec).map((address) => {
+    const mapping = publicMapping(spec, address);
+    return { private: address, ...(mapping && { public: mapping.publicAddress }) };
+  }),
   securityGroupIds: spec.securityGroupIds,
   sourceDestCheck: spec.sourceDestCheck,
   ...(spec.attachment && {
