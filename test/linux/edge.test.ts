@@ -1,4 +1,5 @@
 /** The edge's process, in network namespaces that stand for two VPCs with the same addresses. */
+
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -12,7 +13,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { InstanceMetadata, PublishedRecord } from '@holdfast/region/drivers/edge.ts';
 import * as dns from 'dns-packet';
-import { processStartTime } from '../../packages/linux/src/edge/edge-identity.ts';
 import {
   edgeStatus,
   type LinuxEdge,
@@ -23,6 +23,7 @@ import {
   vpcListeners,
 } from '../../packages/linux/src/edge/index.ts';
 import { bindUdp, connectTcp, listenTcp } from '../../packages/linux/src/host/namespace-sockets.ts';
+import { startTicksOf } from '../../packages/linux/src/host/process.ts';
 import { hostLayout, routerNamespace } from '../../packages/linux/src/layout.ts';
 
 const directory = join(tmpdir(), 'holdfast-hfe-edge-test');
@@ -417,7 +418,7 @@ describe('the edge', { skip: why }, () => {
     const elsewhere = { ...layout, runDirectory: join(directory, 'run-2') };
     const { pid } = await startEdge(elsewhere, { hostsFile: false });
     rmSync(elsewhere.runDirectory, { recursive: true });
-    await eventually(() => processStartTime(pid) === undefined, 'the process is gone');
+    await eventually(() => startTicksOf(pid) === undefined, 'the process is gone');
     assert.equal(existsSync(elsewhere.runDirectory), false);
     assert.equal(edgeStatus(elsewhere), undefined);
     const log = readFileSync(join(layout.runDirectory, 'edge.log'), 'utf8');

@@ -7,18 +7,13 @@ import {
   removeAll as removeAllMachines,
 } from '@holdfast/linux/compute/index.ts';
 import { missingForEdge, removeHostsBlock, stopEdge } from '@holdfast/linux/edge/index.ts';
+import type { Missing } from '@holdfast/linux/host/missing.ts';
 import { restoreSysctls } from '@holdfast/linux/host/sysctl.ts';
 import type { HostLayout } from '@holdfast/linux/layout.ts';
 import { missingForLoadBalancer, removeAllLoadBalancers } from '@holdfast/linux/loadbalancer/index.ts';
 import { missingForNetwork, removeAll as removeAllNetworks } from '@holdfast/linux/network/index.ts';
 import { Refusal } from './command.ts';
 import { step } from './progress.ts';
-
-export interface Missing {
-  readonly what: string;
-  readonly why: string;
-  readonly howToGet: string;
-}
 
 /** Debian's names of everything that the drivers call. */
 const debianPackages = [
@@ -71,6 +66,7 @@ async function absentPackages(): Promise<string[]> {
   const { output } = await run('dpkg-query', [
     '-W',
     '-f',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders.
     '${Package} ${db:Status-Status}\n',
     ...debianPackages,
   ]);

@@ -21,7 +21,8 @@ export interface HostLayout {
 
 export function hostLayout(options: Partial<HostLayout> = {}): HostLayout {
   const prefix = options.prefix ?? 'hf';
-  if (!/^[a-z][a-z0-9]{1,3}$/.test(prefix)) throw new Error(`prefix ${prefix}: two to four lower-case letters or digits`);
+  if (!/^[a-z][a-z0-9]{1,3}$/.test(prefix))
+    throw new Error(`prefix ${prefix}: two to four lower-case letters or digits`);
   const name = prefix === 'hf' ? 'holdfast' : `holdfast-${prefix}`;
   return {
     prefix,
@@ -43,11 +44,18 @@ export const endpointNamespace = (layout: HostLayout, id: string): string => `${
 
 /** A link name: at most 15 characters, the same for the same id. */
 export const linkName = (layout: HostLayout, id: string): string =>
-  `${layout.prefix}${createHash('sha256').update(id).digest('hex').slice(0, 15 - layout.prefix.length)}`;
+  `${layout.prefix}${createHash('sha256')
+    .update(id)
+    .digest('hex')
+    .slice(0, 15 - layout.prefix.length)}`;
 
 /** The cgroup below each controller under which every instance of this region stands. */
 export const cgroupParent = (layout: HostLayout): string =>
   layout.prefix === 'hf' ? 'holdfast' : `holdfast-${layout.prefix}`;
 
 /** Link-local addresses on which every VPC's router answers. */
-export const serviceAddresses = { metadata: '169.254.169.254', resolver: '169.254.169.253', api: '169.254.169.252' } as const;
+export const serviceAddresses = {
+  metadata: '169.254.169.254',
+  resolver: '169.254.169.253',
+  api: '169.254.169.252',
+} as const;

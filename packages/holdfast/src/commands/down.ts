@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startTicksOf } from '@holdfast/linux/host/process.ts';
 import type { Command } from '../command.ts';
-import { livingControl, removeControlRecord, startTicksOf } from '../control/record.ts';
+import { livingControl, removeControlRecord } from '../control/record.ts';
 import { removeFromMachine } from '../machine.ts';
 import { type Place, placeOf, placeOptions } from '../place.ts';
 import { step } from '../progress.ts';

@@ -1,6 +1,7 @@
 /** The file that says who runs a region, checked against the process itself: a pid alone may be somebody else's by now. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { startTicksOf } from '@holdfast/linux/host/process.ts';
 import type { DriverName, Place } from '../place.ts';
 
 export interface ControlRecord {
@@ -12,18 +13,6 @@ export interface ControlRecord {
   readonly driver: DriverName;
   readonly speed: number;
   readonly startedAt: string;
-}
-
-/** A process's start time, field 22 of its stat line; undefined when it does not exist or is a zombie. */
-export function startTicksOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command's name stands in brackets and may hold anything, also brackets.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
 }
 
 /** What the last control wrote, whether it lives or not. */

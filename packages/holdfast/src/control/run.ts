@@ -1,10 +1,12 @@
 /** The control process: store, API and control loops, until it is told to end. What runs goes on without it. */
+
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { linuxDrivers } from '@holdfast/linux';
 import { type VpcListeners, vpcListeners } from '@holdfast/linux/edge/vpc-listeners.ts';
 import { listenTcp } from '@holdfast/linux/host/namespace-sockets.ts';
+import { startTicksOf } from '@holdfast/linux/host/process.ts';
 import { serviceAddresses } from '@holdfast/linux/layout.ts';
 import { type Drivers, type Log, lineLog, Region, systemClock } from '@holdfast/region';
 import { simDrivers } from '@holdfast/region/drivers/sim/index.ts';
@@ -13,7 +15,7 @@ import { Refusal } from '../command.ts';
 import type { DriverName, Place } from '../place.ts';
 import { version } from '../version.ts';
 import { apiHandler, listenOnHost } from './listen.ts';
-import { livingControl, removeControlRecord, startTicksOf, writeControlRecord } from './record.ts';
+import { livingControl, removeControlRecord, writeControlRecord } from './record.ts';
 import { healthRoutes } from './routes.ts';
 
 export interface ControlOptions {

@@ -12,9 +12,9 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readProcess } from '../host/process.ts';
 import { cgroupParent, type HostLayout } from '../layout.ts';
 import { codeOf, foldersOf, readOptional } from './files.ts';
-import { readProcess } from './process.ts';
 
 export interface CgroupLimits {
   readonly vcpus: number;

@@ -1,14 +1,10 @@
 /** What this host lacks for running machines, in words. */
+
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import type { Missing } from '../host/missing.ts';
 import { findCgroupHost } from './cgroups.ts';
 import { readOptional } from './files.ts';
-
-export interface Missing {
-  readonly what: string;
-  readonly why: string;
-  readonly howToGet: string;
-}
 
 const hasCommand = (name: string): boolean =>
   `${process.env.PATH ?? ''}:/usr/sbin:/sbin`.split(':').some((directory) => {

@@ -9,6 +9,7 @@ import type {
   MachineStatus,
   MachineUsage,
 } from '@holdfast/region/drivers/compute.ts';
+import { readProcess } from '../host/process.ts';
 import { raiseSysctl } from '../host/sysctl.ts';
 import { listBaseImages } from '../images/base.ts';
 import {
@@ -23,7 +24,6 @@ import { readConsole, trimConsole } from './console.ts';
 import { type ExecOptions, execInMachine } from './exec.ts';
 import { removeIfEmpty, removeTree } from './files.ts';
 import { Machine, type MachineHost } from './machine.ts';
-import { readProcess } from './process.ts';
 import { isMachineId, listMachineFolders } from './record.ts';
 import { openRunc, type Runc } from './runc.ts';
 import { atMost, inTurns } from './turns.ts';

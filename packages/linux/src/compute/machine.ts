@@ -8,13 +8,13 @@ import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@holdfast/region/clock.ts';
 import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
+import { handlesSignal, isAlive, readProcess } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
 import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
 import { openConsole } from './console.ts';
 import { copyDisk, hostnameOnDisk, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
 import { ociConfiguration } from './oci.ts';
-import { handlesSignal, isAlive, readProcess } from './process.ts';
 import {
   type InitProcess,
   type MachinePaths,

@@ -4,8 +4,8 @@
  * kernel settings, clock, modules or devices. The kernel is shared: this is no boundary against a hostile tenant.
  */
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
+import { mayGive, openFilesLimit } from '../host/process.ts';
 import { machineDevices } from './cgroups.ts';
-import { mayGive, openFilesLimit } from './process.ts';
 
 /**
  * What a machine's root may do, with the kernel's numbers: <linux/capability.h>. Not among them, each for a way out that

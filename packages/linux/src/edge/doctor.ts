@@ -1,10 +1,5 @@
 /** What the edge lacks on this machine, in words. */
-export interface Missing {
-  readonly what: string;
-  readonly why: string;
-  readonly howToGet: string;
-}
-
+import type { Missing } from '../host/missing.ts';
 /** Empty when the edge can do all it is for. */
 export function missingForEdge(): Missing[] {
   if (process.getuid?.() === 0) return [];

@@ -1,5 +1,5 @@
 /** The edge: DNS, instance metadata and the front door, in a process that outlives the region. */
-export { type Missing, missingForEdge } from './doctor.ts';
+export { missingForEdge } from './doctor.ts';
 export { type LinuxEdge, linuxEdge } from './edge-driver.ts';
 export {
   type EdgeSupervision,

@@ -3,14 +3,16 @@
  * starts it again when it dies. At most one for each region of this machine: the lock file is SQLite's, so the kernel
  * frees it however the process ends.
  */
+
 import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
+import { startTicksOf } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
-import { type EdgeIdentity, EXIT_ALREADY_RUNNING, processStartTime, runningEdge } from './edge-identity.ts';
+import { type EdgeIdentity, EXIT_ALREADY_RUNNING, runningEdge } from './edge-identity.ts';
 import { type EdgeLog, edgeLog } from './edge-log.ts';
 import { type Edge, type EdgeOptions, edgeService } from './edge-service.ts';
 import { edgeFiles } from './files.ts';
@@ -59,7 +61,7 @@ function endWithLock(path: string, end: (reason: string) => Promise<void>): void
 }
 
 function writeIdentity(path: string): void {
-  const identity: EdgeIdentity = { pid: process.pid, startTime: processStartTime(process.pid)! };
+  const identity: EdgeIdentity = { pid: process.pid, startTime: startTicksOf(process.pid)! };
   writeFileSync(`${path}.new`, JSON.stringify(identity));
   renameSync(`${path}.new`, path);
 }

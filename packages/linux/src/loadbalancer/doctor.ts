@@ -1,11 +1,7 @@
 /** What this machine lacks for load balancers, in words. */
-import { spawnSync } from 'node:child_process';
 
-export interface Missing {
-  readonly what: string;
-  readonly why: string;
-  readonly howToGet: string;
-}
+import { spawnSync } from 'node:child_process';
+import type { Missing } from '../host/missing.ts';
 
 /** Servers with checks of their own can be added to a running HAProxy since this version. */
 const least = { major: 2, minor: 6 } as const;

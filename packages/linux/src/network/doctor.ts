@@ -1,15 +1,11 @@
 /** What this machine lacks for real networks, in words. */
+
 import { existsSync } from 'node:fs';
 import { inNewNamespace } from '../host/libc.ts';
 import { addVeth } from '../host/links.ts';
+import type { Missing } from '../host/missing.ts';
 import { openNetlink } from '../host/netlink.ts';
 import { loadNftables, runNft } from '../host/nftables.ts';
-
-export interface Missing {
-  readonly what: string;
-  readonly why: string;
-  readonly howToGet: string;
-}
 
 /** Does `work` go through? It is tried for real: a kernel says what it can do in no better way. */
 function works(work: () => void): boolean {

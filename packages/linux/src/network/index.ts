@@ -26,7 +26,7 @@ import { ensureRouter, matchLinks, matchRoutes } from './router.ts';
 import { diff, type Ruleset } from './ruleset.ts';
 import { forgetVpc, OwnedNamespaces, readVpc, recordedVpcs, type VpcRecord, writeVpc } from './state.ts';
 
-export { type Missing, missingForNetwork } from './doctor.ts';
+export { missingForNetwork } from './doctor.ts';
 export { hostAddress, reservedPublicCidr } from './internet.ts';
 export { removeAll } from './remove.ts';
 

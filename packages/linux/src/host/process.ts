@@ -1,6 +1,6 @@
 /** What the kernel says about one process of this host. */
 import { constants } from 'node:os';
-import { readOptional } from './files.ts';
+import { readOptional } from '../compute/files.ts';
 
 export interface ProcessFacts {
   /** `R`, `S`, `D`, `T` (stopped), `Z` (ended, nobody has asked how) …: proc_pid_stat(5). */
@@ -17,9 +17,14 @@ export function readProcess(pid: number): ProcessFacts | undefined {
   return { state: fields[0] ?? '', startTicks: fields[19] ?? '' };
 }
 
+/** A living process's start time; undefined when there is no such process, or only its remains. */
+export function startTicksOf(pid: number): string | undefined {
+  const facts = readProcess(pid);
+  return facts && !'ZXx'.includes(facts.state) ? facts.startTicks : undefined;
+}
+
 export function isAlive(init: { readonly pid: number; readonly startTicks: string }): boolean {
-  const facts = readProcess(init.pid);
-  return facts !== undefined && facts.startTicks === init.startTicks && !'ZXx'.includes(facts.state);
+  return startTicksOf(init.pid) === init.startTicks;
 }
 
 /** How many files this process may let another open, at most `wanted`: a limit can be handed on, not raised. */
