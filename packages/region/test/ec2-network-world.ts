@@ -5,9 +5,9 @@ import { AwsError } from '../src/services/common/errors.ts';
 import type { Scope } from '../src/services/common/service.ts';
 import { createManagedInterface } from '../src/services/ec2/network/index.ts';
 import type { NetworkInterface } from '../src/services/ec2/records.ts';
-import { ec2World, REGION, type WorldOptions } from './ec2-world.ts';
+import { ec2World, minutes, REGION, type WorldOptions } from './ec2-world.ts';
 
-export { REGION };
+export { minutes, REGION };
 
 /** Every operation that a story of this process has called. */
 export const called = new Set<string>();

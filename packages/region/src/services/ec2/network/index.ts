@@ -2,11 +2,12 @@
 import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../../common/service.ts';
 import { tagOperations } from '../tag-operations.ts';
-import { absentOperations } from './absent.ts';
 import { dhcpOptionsOperations } from './dhcp-options.ts';
 import { elasticIpOperations } from './elastic-ip.ts';
 import { interfaceOperations } from './interface-operations.ts';
 import { internetGatewayOperations } from './internet-gateway.ts';
+import { natGatewayOperations } from './nat-gateway.ts';
+import { natGatewayLoop } from './nat-gateway-loop.ts';
 import { networkAclOperations } from './network-acl.ts';
 import { routeOperations } from './route.ts';
 import { routeTableOperations } from './route-table.ts';
@@ -50,8 +51,11 @@ export const networkOperations: Readonly<Record<string, Operation>> = {
   ...securityGroupRuleOperations,
   ...interfaceOperations,
   ...elasticIpOperations,
-  ...absentOperations,
+  ...natGatewayOperations,
   ...tagOperations,
 };
 
-export const networkReconcilers = (context: LoopContext): readonly Reconciler[] => [vpcLoop(context)];
+export const networkReconcilers = (context: LoopContext): readonly Reconciler[] => [
+  vpcLoop(context),
+  natGatewayLoop(context),
+];

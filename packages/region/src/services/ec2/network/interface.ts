@@ -114,7 +114,8 @@ export function createInterface(scope: Scope, request: InterfaceRequest): Networ
   const { subnet } = request;
   const attachment = request.attachment && {
     ...request.attachment,
-    attachmentId: newId(scope, 'eni-attach'),
+    // A service's attachments have a name of their own, by which tools know that they cannot end them.
+    attachmentId: newId(scope, request.attachment.instanceId ? 'eni-attach' : 'ela-attach'),
     attachTime: scope.now,
   };
   const spec: NetworkInterfaceSpec = {

@@ -1,7 +1,8 @@
 /** Where a route really leads at this moment: what it names may be gone by now. */
 import type { RouteTarget } from '../../../drivers/network.ts';
 import type { Reader } from '../../../store/store.ts';
-import { internetGateways, networkInterfaces, type RouteTableSpec } from '../records.ts';
+import { internetGateways, natGateways, networkInterfaces, type RouteTableSpec } from '../records.ts';
+import { isWanted } from './nat-gateway-state.ts';
 
 export type Route = RouteTableSpec['routes'][number];
 
@@ -12,6 +13,10 @@ export function liveTarget(reader: Reader, region: string, vpcId: string, route:
     case 'internet-gateway': {
       const gateway = reader.get(internetGateways, region, route.targetId ?? '');
       return gateway?.spec.vpcId === vpcId ? target : { kind: 'blackhole' };
+    }
+    case 'nat-gateway': {
+      const gateway = reader.get(natGateways, region, target.natGatewayId);
+      return gateway?.spec.vpcId === vpcId && isWanted(gateway) ? target : { kind: 'blackhole' };
     }
     case 'interface': {
       const found = reader.get(networkInterfaces, region, target.interfaceId);

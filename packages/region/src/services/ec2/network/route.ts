@@ -3,9 +3,10 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import { AwsError, refuseParameters, unsupported } from '../../common/errors.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
-import { internetGateways, networkInterfaces, type RouteTable, vpcs } from '../records.ts';
+import { internetGateways, natGateways, networkInterfaces, type RouteTable, vpcs } from '../records.ts';
 import { type Cidr, cidrOf, formatCidr, holds, parseCidr } from './cidr.ts';
 import { interfacesOfEndpoint } from './interface.ts';
+import { isWanted } from './nat-gateway-state.ts';
 import { routeTableOf } from './route-table.ts';
 import type { Route } from './route-target.ts';
 
@@ -48,6 +49,16 @@ function interfaceTarget(scope: Scope, table: RouteTable, id: string, targetId =
   return { target: { kind: 'interface', interfaceId: id }, targetId };
 }
 
+/** One that failed or is being deleted is none any more. */
+function natGatewayTarget(scope: Scope, table: RouteTable, id: string): Target {
+  const found = scope.tx.get(natGateways, scope.region, id);
+  if (!found || !isWanted(found)) {
+    throw new AwsError('InvalidNatGatewayID.NotFound', `The natGateway ID '${id}' does not exist`);
+  }
+  if (found.spec.vpcId !== table.spec.vpcId) throw differentNetworks(table, 'natGateway', id);
+  return { target: { kind: 'nat-gateway', natGatewayId: id }, targetId: id };
+}
+
 /** An instance is a target as long as it has exactly one interface. */
 function instanceTarget(scope: Scope, table: RouteTable, id: string): Target {
   const [first, ...others] = interfacesOfEndpoint(scope.tx, scope.region, id);
@@ -73,10 +84,7 @@ function targetOf(scope: Scope, table: RouteTable, input: TargetInput): Target {
   }
   if (input.GatewayId !== undefined) return gatewayTarget(scope, table, input.GatewayId);
   if (input.NatGatewayId !== undefined) {
-    throw new AwsError(
-      'InvalidNatGatewayID.NotFound',
-      `The natGateway ID '${input.NatGatewayId}' does not exist`,
-    );
+    return natGatewayTarget(scope, table, input.NatGatewayId);
   }
   if (input.NetworkInterfaceId !== undefined) {
     return interfaceTarget(scope, table, input.NetworkInterfaceId);
@@ -91,11 +99,14 @@ function destinationOf(text: string | undefined): Cidr {
   return cidr;
 }
 
-/** Within the VPC, a route can only lead through a machine. */
+/**
+ * Within the VPC, a route can only lead through a machine or a NAT gateway.
+ * https://docs.aws.amazon.com/vpc/latest/userguide/route-table-options.html
+ */
 function checkWithin(scope: Scope, table: RouteTable, destination: Cidr, { target }: Target): void {
   const vpc = scope.tx.get(vpcs, scope.region, table.spec.vpcId);
   const within = vpc?.spec.cidrs.some((cidr) => holds(cidrOf(cidr), destination));
-  if (within && target.kind !== 'interface') {
+  if (within && target.kind !== 'interface' && target.kind !== 'nat-gateway') {
     throw errors.invalidParameterValue(
       `The destination CIDR block ${formatCidr(destination)} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
     );

@@ -1,5 +1,6 @@
 /** One VPC's whole wanted topology, from what the store says. Pure, and linear in what the region holds. */
 import type {
+  NatGatewayTopology,
   NetworkInterfaceTopology,
   SecurityGroupRule,
   SecurityGroupTopology,
@@ -11,7 +12,9 @@ import {
   hosts,
   instances,
   internetGateways,
+  type NatGateway,
   type NetworkInterface,
+  natGateways,
   networkAcls,
   networkInterfaces,
   type RouteTable,
@@ -23,6 +26,7 @@ import {
   subnets,
   type Vpc,
 } from '../records.ts';
+import { isWanted } from './nat-gateway-state.ts';
 import { privateAddresses, publicMapping } from './public-mapping.ts';
 import { liveTarget } from './route-target.ts';
 
@@ -36,6 +40,7 @@ function contentsOf(reader: Reader, { region, id }: Vpc) {
     securityGroups: reader.list(securityGroups, region).filter(ours),
     internetGateways: reader.list(internetGateways, region).filter(ours),
     interfaces: reader.list(networkInterfaces, region).filter(ours),
+    natGateways: reader.list(natGateways, region).filter(ours),
   };
 }
 
@@ -88,6 +93,13 @@ const interfaceTopology = ({ id, spec }: NetworkInterface): NetworkInterfaceTopo
   }),
 });
 
+const natGatewayTopology = ({ id, spec }: NatGateway): NatGatewayTopology => ({
+  natGatewayId: id,
+  subnetId: spec.subnetId,
+  privateAddress: spec.privateAddress ?? '',
+  ...(spec.publicAddress !== undefined && { publicAddress: spec.publicAddress }),
+});
+
 /** Interfaces of instances whose logical host has failed: nothing passes from or to them. */
 function cutInterfaces(reader: Reader, region: string, interfaces: readonly NetworkInterface[]): string[] {
   const failed = new Set(
@@ -123,8 +135,10 @@ export function planTopology(reader: Reader, vpc: Vpc): VpcTopology {
       egress: spec.egress,
     })),
     securityGroups: contents.securityGroups.map(securityGroupTopology),
-    interfaces: contents.interfaces.map(interfaceTopology),
-    natGateways: [],
+    interfaces: contents.interfaces
+      .filter(({ spec }) => spec.interfaceType !== 'nat_gateway')
+      .map(interfaceTopology),
+    natGateways: contents.natGateways.filter(isWanted).map(natGatewayTopology),
     cut: cutInterfaces(reader, region, contents.interfaces),
   };
 }

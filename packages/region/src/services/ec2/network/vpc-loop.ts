@@ -14,6 +14,7 @@ import {
   hosts,
   instances,
   internetGateways,
+  natGateways,
   networkAcls,
   networkInterfaces,
   routeTables,
@@ -32,7 +33,7 @@ const MEND_AFTER_MS = 30_000;
 const NOWHERE = 'nowhere';
 
 const contentKinds: ReadonlySet<string> = new Set(
-  [subnets, securityGroups, internetGateways, routeTables, networkAcls, networkInterfaces].map(
+  [subnets, securityGroups, internetGateways, routeTables, networkAcls, networkInterfaces, natGateways].map(
     ({ kind }) => kind,
   ),
 );
