@@ -10,7 +10,7 @@ clean_up() {
   [ -n "${balancer:-}" ] && aws elbv2 delete-load-balancer --load-balancer-arn "$balancer"
   [ -n "${group:-}" ] && insist aws elbv2 delete-target-group --target-group-arn "$group"
   aws ec2 delete-launch-template --launch-template-name mytemplate
-  [ -n "${first:-}${second:-}" ] && aws ec2 terminate-instances --instance-ids ${first:-} ${second:-} && aws ec2 wait instance-terminated --instance-ids ${first:-} ${second:-}
+  [ -n "${first:-}${second:-}" ] && aws ec2 terminate-instances --instance-ids ${first:-} ${second:-} && insist all_ended ${first:-} ${second:-}
   [ -n "${ami:-}" ] && aws ec2 deregister-image --image-id "$ami"
   [ -n "${snapshot:-}" ] && aws ec2 delete-snapshot --snapshot-id "$snapshot"
   for each in ${web:-} ${database:-}; do insist aws ec2 delete-security-group --group-id "$each"; done
@@ -44,7 +44,7 @@ USER_DATA
 first=$(aws ec2 run-instances --image-id "$image" --instance-type t2.micro --key-name mykeypair \
   --security-group-ids "$web" "$database" --user-data "file://$folder/user-data.sh" \
   --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=myec2-ha}]' --query 'Instances[0].InstanceId' --output text)
-aws ec2 wait instance-running --instance-ids "$first"
+see_within 60 'myec2-ha is running' is_state "$first" running
 address=$(instance "$first" PublicIpAddress)
 see_within 120 'the page answers on the public address' serves "http://$address/"
 see_within 60 'the output of the script is in the console output' \
@@ -71,7 +71,7 @@ see 'the user data did not run again' equal "$(ssh_to "$address" sudo cat /root/
 step 'A4  an instance from the image, without user data'
 second=$(aws ec2 run-instances --image-id "$ami" --instance-type t2.micro --key-name mykeypair --security-group-ids "$web" \
   --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=myec2-from-ami}]' --query 'Instances[0].InstanceId' --output text)
-aws ec2 wait instance-running --instance-ids "$second"
+see_within 60 'myec2-from-ami is running' is_state "$second" running
 other=$(instance "$second" PublicIpAddress)
 see_within 60 'the same page from the same service' serves "http://$other/"
 see_within 30 'SSH answers' ssh_to "$other" true
@@ -96,7 +96,7 @@ balancer=$(aws elbv2 create-load-balancer --name myelb --subnets $subnets --secu
   --query 'LoadBalancers[0].LoadBalancerArn' --output text)
 aws elbv2 create-listener --load-balancer-arn "$balancer" --protocol HTTP --port 80 \
   --default-actions "Type=forward,TargetGroupArn=$group" >/dev/null
-aws elbv2 wait load-balancer-available --load-balancer-arns "$balancer"
+see_within 60 'the load balancer is active' is_active "$balancer"
 name=$(aws elbv2 describe-load-balancers --load-balancer-arns "$balancer" --query 'LoadBalancers[0].DNSName' --output text)
 see_within 30 'the target that answers becomes healthy' is_target "$group" "$first" healthy
 see 'the other one is initial' is_target "$group" "$second" initial

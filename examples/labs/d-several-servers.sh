@@ -18,7 +18,7 @@ clean_up() {
     snapshot=$(snapshot_of "$each")
     aws ec2 deregister-image --image-id "$each" && aws ec2 delete-snapshot --snapshot-id "$snapshot"
   done
-  [ -n "${exercise:-}" ] && aws ec2 wait instance-terminated --instance-ids "$exercise"
+  [ -n "${exercise:-}" ] && insist all_ended "$exercise"
   for each in ${web:-} ${ssh:-}; do insist aws ec2 delete-security-group --group-id "$each"; done
   aws ec2 delete-key-pair --key-name exercise-key
   wait
@@ -28,7 +28,6 @@ trap clean_up EXIT
 
 on() { ssh -q -i "$folder/exercise-key.pem" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 "admin@$1" "${@:2}"; }
 capacity() { aws autoscaling update-auto-scaling-group --auto-scaling-group-name "$1" --desired-capacity "$2" --min-size "$3" --max-size "$4"; }
-all_ended() { [ "$(aws ec2 describe-instances --instance-ids "$@" --query "Reservations[].Instances[?State.Name!='terminated'][]" --output text)" = '' ]; }
 is_in_group() { [ -n "$(aws elbv2 describe-target-health --target-group-arn "$group" --query "TargetHealthDescriptions[?Target.Id=='$1'].Target.Id" --output text)" ]; }
 has_healthy() {
   [ "$(count "$(aws elbv2 describe-target-health --target-group-arn "$group" --query "TargetHealthDescriptions[?TargetHealth.State=='healthy'].Target.Id" --output text)")" = "$1" ]
@@ -89,7 +88,7 @@ USER_DATA
 exercise=$(aws ec2 run-instances --image-id "$debian" --instance-type t2.micro --key-name exercise-key --security-group-ids "$web" "$ssh" \
   --user-data "file://$folder/user-data.sh" --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=exercise-instance}]' \
   --query 'Instances[0].InstanceId' --output text)
-aws ec2 wait instance-running --instance-ids "$exercise"
+see_within 60 'exercise-instance is running' is_state "$exercise" running
 address=$(instance "$exercise" PublicIpAddress)
 application_answers() { [ "$(page "http://$address/")" = "$version_one" ]; }
 see_within 150 'the application answers through nginx on port 80' application_answers
@@ -97,7 +96,7 @@ see '/health answers 200' equal "$(code "http://$address/health")" 200
 
 step 'D1  an image of the stopped instance, a launch template, EXERCISE-GROUP with min 1 and max 2'
 aws ec2 stop-instances --instance-ids "$exercise" >/dev/null
-aws ec2 wait instance-stopped --instance-ids "$exercise"
+see_within 60 'exercise-instance is stopped' is_state "$exercise" stopped
 image=$(aws ec2 create-image --instance-id "$exercise" --name exercise-image --query ImageId --output text)
 see_within 60 'exercise-image becomes available' image_is_available "$image"
 template="{\"ImageId\":\"$image\",\"InstanceType\":\"t2.micro\",\"KeyName\":\"exercise-key\",\"SecurityGroupIds\":[\"$web\",\"$ssh\"]}"
@@ -134,7 +133,7 @@ balancer=$(aws elbv2 create-load-balancer --name exercise-lb --subnets $subnets 
   --query 'LoadBalancers[0].LoadBalancerArn' --output text)
 aws elbv2 create-listener --load-balancer-arn "$balancer" --protocol HTTP --port 80 --default-actions "Type=forward,TargetGroupArn=$group" >/dev/null
 aws autoscaling attach-load-balancer-target-groups --auto-scaling-group-name EXERCISE-GROUP --target-group-arns "$group"
-aws elbv2 wait load-balancer-available --load-balancer-arns "$balancer"
+see_within 60 'the load balancer is active' is_active "$balancer"
 name=$(aws elbv2 describe-load-balancers --load-balancer-arns "$balancer" --query 'LoadBalancers[0].DNSName' --output text)
 see_within 60 'the instance is registered by itself, and healthy' has_healthy 1
 see "the application answers at $name" equal "$(page "http://$name/")" "$version_one"
@@ -200,12 +199,12 @@ see "it answers at the load balancer's name" equal "$(page "http://$name/")" "$v
 
 step 'D7  the new version: exercise-instance started, changed, stopped; exercise-image-beta, exercise-launch-template-beta'
 aws ec2 start-instances --instance-ids "$exercise" >/dev/null
-aws ec2 wait instance-running --instance-ids "$exercise"
+see_within 60 'exercise-instance is running' is_state "$exercise" running
 address=$(instance "$exercise" PublicIpAddress)
 see_within 60 'the version there is answers on the started instance' application_answers
 on "$address" "sudo sed -i \"s/res.send('.*')/res.send('$version_beta')/\" /var/www/aws-exercise-a/app.js && sync"
 aws ec2 stop-instances --instance-ids "$exercise" >/dev/null
-aws ec2 wait instance-stopped --instance-ids "$exercise"
+see_within 60 'exercise-instance is stopped' is_state "$exercise" stopped
 beta=$(aws ec2 create-image --instance-id "$exercise" --name exercise-image-beta --query ImageId --output text)
 see_within 60 'exercise-image-beta becomes available' image_is_available "$beta"
 data=$(aws ec2 describe-launch-template-versions --launch-template-name exercise-launch-template --versions '$Default' \

@@ -42,6 +42,7 @@ serves() { page "$1" >/dev/null; }
 # code URL: the status code, 000 without an answer.
 code() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 $(nodes_of "$1") "$1" || true; }
 
+# What follows asks as often as it is called; `aws … wait` would look every 15 seconds only.
 instance() { aws ec2 describe-instances --instance-ids "$1" --query "Reservations[0].Instances[0].$2" --output text; }
 target_state() {
   aws elbv2 describe-target-health --target-group-arn "$1" --targets "Id=$2" --query 'TargetHealthDescriptions[0].TargetHealth.State' --output text
@@ -51,8 +52,15 @@ in_service() {
     --query "AutoScalingGroups[0].Instances[?LifecycleState=='InService'].InstanceId" --output text
 }
 count() { wc -w <<<"$1"; }
-has_in_service() { [ "$(count "$(in_service "$1")")" = "$2" ]; }
+has_in_service() {
+  local members
+  members=$(in_service "$1") && [ "$(count "$members")" = "$2" ]
+}
+all_ended() {
+  [ "$(aws ec2 describe-instances --instance-ids "$@" --query 'Reservations[].Instances[].State.Name' --output text | tr '\t' '\n' | sort -u)" = terminated ]
+}
 is_state() { [ "$(instance "$1" State.Name)" = "$2" ]; }
+is_active() { [ "$(aws elbv2 describe-load-balancers --load-balancer-arns "$1" --query 'LoadBalancers[0].State.Code' --output text)" = active ]; }
 is_target() { [ "$(target_state "$1" "$2")" = "$3" ]; }
 image_is_available() { [ "$(aws ec2 describe-images --image-ids "$1" --query 'Images[0].State' --output text)" = available ]; }
 snapshot_of() { aws ec2 describe-images --image-ids "$1" --query 'Images[0].BlockDeviceMappings[0].Ebs.SnapshotId' --output text; }
@@ -70,7 +78,7 @@ answers_are() { [ "$(answers "$1" 12)" = "$2" ]; }
 # body of each as a line of the file. end_load stops it.
 watch_load() {
   local file=$1 url=$2 until=$((SECONDS + 240)) body
-  while ((SECONDS < until)) && [ ! -e "$file.end" ]; do
+  while ((SECONDS < until)) && [ ! -e "$file.end" ] && [ -d "/proc/$$" ]; do
     body=$(curl -s -w ' %{http_code}' --max-time 5 $(nodes_of "$url") "$url" || true)
     printf '%s %s %s\n' "$EPOCHREALTIME" "${body##* }" "$(tr -d '\n' <<<"${body% *}")" >>"$file"
     sleep 0.05
