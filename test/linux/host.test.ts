@@ -3,8 +3,8 @@
  * edge was. And with `--keep-state` the instances come back, with their disks.
  *
  * Other regions may come and go on this machine meanwhile. So that only what this one changed is compared, a difference
- * counts when its line bears this region's prefix, public addresses or folders; and settings
- * and tables that all regions share count when no other region is up.
+ * counts when its line bears this region's prefix, public addresses or folders; the settings that all regions share count
+ * when no other region is up, and whether this one still holds one of them counts always.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -155,6 +155,14 @@ describe('holdfast down', { skip, timeout: 240_000 }, () => {
     await day.down();
     assert.deepEqual(leftOver(before, others), []);
     assert.deepEqual(await livingProcesses(), []);
+  });
+
+  test('and up: no second region gets the same public addresses', async () => {
+    const day = await up();
+    const other = { prefix: 'ht2', publicCidr: '198.19.152.0/21', driver: 'linux' } as const;
+    await assert.rejects(startRegion(other), /198\.19\.152\.0\/21 lead to hth-inet already/);
+    await day.down();
+    assert.deepEqual(leftOver(before, others), []);
   });
 
   test('with --keep-state keeps instances, which start again with their disks', async () => {

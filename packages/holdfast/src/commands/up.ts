@@ -12,6 +12,7 @@ import {
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { publicAddressesTakenBy } from '@holdfast/linux/network/index.ts';
 import { type Arguments, type Command, Refusal, UsageError } from '../command.ts';
 import { type ControlRecord, livingControl } from '../control/record.ts';
 import { type ControlOptions, runControl } from '../control/run.ts';
@@ -59,7 +60,14 @@ async function checkMachine(options: ControlOptions): Promise<void> {
       `real instances cannot run here yet:\n${describeMissing(missing)}\nWithout them, API only: holdfast up --driver sim`,
     );
   }
-  await ensureBaseImage(options.place.layout);
+  const { layout } = options.place;
+  const taken = publicAddressesTakenBy(layout);
+  if (taken !== undefined) {
+    throw new Refusal(
+      `the public addresses ${layout.publicCidr} lead to ${taken} already; give this region others, a /20 or more inside 198.18.0.0/15: HOLDFAST_PUBLIC_CIDR`,
+    );
+  }
+  await ensureBaseImage(layout);
 }
 
 const controlArguments = (options: ControlOptions): string[] => [

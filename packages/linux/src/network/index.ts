@@ -27,7 +27,7 @@ import { diff, type Ruleset } from './ruleset.ts';
 import { forgetVpc, OwnedNamespaces, readVpc, recordedVpcs, type VpcRecord, writeVpc } from './state.ts';
 
 export { missingForNetwork } from './doctor.ts';
-export { hostAddress, reservedPublicCidr } from './internet.ts';
+export { hostAddress, publicAddressesTakenBy, reservedPublicCidr } from './internet.ts';
 export { removeAll } from './remove.ts';
 
 export interface LinuxNetworkOptions extends EgressOptions {}

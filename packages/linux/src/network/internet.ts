@@ -70,6 +70,22 @@ export const hostTable = (layout: HostLayout): string => `${layout.prefix}-host`
 /** The last four public addresses are not for instances: they number the link between host and internet. */
 export const reservedPublicCidr = (layout: HostLayout): string => `${addressAt(layout.publicCidr, -4)}/30`;
 
+/** The link of somebody else to which this machine routes some of this region's public addresses; undefined: none. */
+export function publicAddressesTakenBy(layout: HostLayout): string | undefined {
+  const own = parseCidr(layout.publicCidr);
+  return withNetlink(undefined, (host) => {
+    const names = new Map([...listLinks(host).values()].map(({ index, name }) => [index, name]));
+    for (const { destination, linkIndex } of listRoutes(host)) {
+      const { first, size } = parseCidr(destination);
+      const name = names.get(linkIndex ?? 0);
+      const overlaps = first < own.first + own.size && own.first < first + size;
+      // A wider route, such as the default one, is nobody's claim to these very addresses.
+      if (overlaps && size <= 2 ** 17 && name !== undefined && name !== hostLink(layout)) return name;
+    }
+    return undefined;
+  });
+}
+
 /** What is directly connected to a device of this machine, other than our own link. */
 function connectedNetworks(host: Netlink, uplinks: readonly string[]): string[] {
   const indexes = new Set(uplinks.map((name) => listLinks(host).get(name)?.index));
