@@ -5,10 +5,17 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import { elasticIpOperations } from '../src/services/ec2/network/elastic-ip.ts';
 import { deleteInterface, networkOperations } from '../src/services/ec2/network/index.ts';
 import { natGatewayOperations } from '../src/services/ec2/network/nat-gateway.ts';
+import { networkAclOperations } from '../src/services/ec2/network/network-acl.ts';
+import { networkAclEntryOperations } from '../src/services/ec2/network/network-acl-entry.ts';
 import { called, networkWorld } from './ec2-network-world.ts';
 
 /** Each of these has a file of its own, which holds the same of them. */
-const toldElsewhere = [elasticIpOperations, natGatewayOperations];
+const toldElsewhere = [
+  elasticIpOperations,
+  natGatewayOperations,
+  networkAclOperations,
+  networkAclEntryOperations,
+];
 
 const world = await networkWorld();
 const { call, refused } = world;

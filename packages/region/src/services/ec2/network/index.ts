@@ -9,6 +9,7 @@ import { internetGatewayOperations } from './internet-gateway.ts';
 import { natGatewayOperations } from './nat-gateway.ts';
 import { natGatewayLoop } from './nat-gateway-loop.ts';
 import { networkAclOperations } from './network-acl.ts';
+import { networkAclEntryOperations } from './network-acl-entry.ts';
 import { routeOperations } from './route.ts';
 import { routeTableOperations } from './route-table.ts';
 import { securityGroupOperations } from './security-group.ts';
@@ -46,6 +47,7 @@ export const networkOperations: Readonly<Record<string, Operation>> = {
   ...routeTableOperations,
   ...routeOperations,
   ...networkAclOperations,
+  ...networkAclEntryOperations,
   ...dhcpOptionsOperations,
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
