@@ -204,7 +204,8 @@ function frontend(
   const forwards = listener.defaultAction.kind === 'forward';
   return [
     `frontend listener-${listener.port} from client`,
-    `  bind ${node.address}:${listener.port}`,
+    // A listening socket for each thread: the kernel shares connections out, and no thread waits for another's lock.
+    `  bind ${node.address}:${listener.port} shards by-thread`,
     ...(forwards
       ? [
           '  http-request set-var(txn.start) date(0,ms)',

@@ -19,7 +19,7 @@ export { missingForLoadBalancer } from './doctor.ts';
 export interface LoadBalancerOptions {
   /** How often each node is looked at, 200 ms by default. */
   readonly lookEveryMs?: number;
-  /** Threads of each HAProxy; as many as the machine has processors, at most 4, by default. */
+  /** Threads of each HAProxy; by default two for each processor, at most 8: one waits seldom for the other. */
   readonly threads?: number;
   /** How long connecting to a target may take before the client gets 504; 10 s by default, as AWS has it. */
   readonly connectTimeoutMs?: number;
@@ -95,7 +95,7 @@ class LinuxLoadBalancer implements LoadBalancerDriver {
     if (!node) {
       const options = {
         directory: join(this.#directory, id),
-        threads: this.#options.threads ?? Math.min(4, availableParallelism()),
+        threads: this.#options.threads ?? Math.min(8, 2 * availableParallelism()),
         ...(this.#options.connectTimeoutMs === undefined
           ? {}
           : { connectTimeoutMs: this.#options.connectTimeoutMs }),
