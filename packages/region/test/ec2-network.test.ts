@@ -4,6 +4,8 @@ import { describe, it } from 'node:test';
 import type * as ec2 from '@aws-sdk/client-ec2';
 import { elasticIpOperations } from '../src/services/ec2/network/elastic-ip.ts';
 import { deleteInterface, networkOperations } from '../src/services/ec2/network/index.ts';
+import { interfaceAddressOperations } from '../src/services/ec2/network/interface-address.ts';
+import { interfaceAttachmentOperations } from '../src/services/ec2/network/interface-attachment.ts';
 import { natGatewayOperations } from '../src/services/ec2/network/nat-gateway.ts';
 import { networkAclOperations } from '../src/services/ec2/network/network-acl.ts';
 import { networkAclEntryOperations } from '../src/services/ec2/network/network-acl-entry.ts';
@@ -12,6 +14,9 @@ import { called, networkWorld } from './ec2-network-world.ts';
 /** Each of these has a file of its own, which holds the same of them. */
 const toldElsewhere = [
   elasticIpOperations,
+  interfaceAddressOperations,
+  interfaceAttachmentOperations,
+  { ResetNetworkInterfaceAttribute: true },
   natGatewayOperations,
   networkAclOperations,
   networkAclEntryOperations,

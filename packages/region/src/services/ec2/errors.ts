@@ -76,6 +76,9 @@ export const publicAddressNotFound = (address: string): AwsError =>
 export const natGatewayNotFound = (id: string): AwsError =>
   error('NatGatewayNotFound', `The Nat Gateway ${id} was not found`);
 
+export const attachmentNotFound = (id: string): AwsError =>
+  error('InvalidAttachmentID.NotFound', `The attachment ID '${id}' does not exist`);
+
 export const networkInterfaceNotFound = (id: string): AwsError =>
   error('InvalidNetworkInterfaceID.NotFound', `The networkInterface ID '${id}' does not exist`);
 

@@ -1,11 +1,16 @@
 /** What a launch is asked to be: the caller's parameters over its launch template's, and what of them is refused. */
-import type { RunInstancesRequest, TagSpecification } from '@aws-sdk/client-ec2';
+import type {
+  InstanceNetworkInterfaceSpecification,
+  RunInstancesRequest,
+  TagSpecification,
+} from '@aws-sdk/client-ec2';
 import type { Tags } from '../../../store/resource.ts';
 import { refuseParameters, unsupported } from '../../common/errors.ts';
 import { zonesOf } from '../../common/geography.ts';
 import type { Scope } from '../../common/service.ts';
-import { invalidParameterCombination, invalidZone } from '../errors.ts';
+import { invalidParameterCombination, invalidParameterValue, invalidZone } from '../errors.ts';
 import { resolveLaunchTemplate } from '../launch-template/launch-template.ts';
+import { privateAddressesOf, type SecondaryAddresses } from '../network/index.ts';
 
 /** A launch, in the shape of RunInstances, and what a service of the region may say besides. */
 export interface LaunchRequest extends RunInstancesRequest {
@@ -125,15 +130,27 @@ export function settle(scope: Scope, launch: LaunchRequest): SettledRequest {
   return { request: merged, template: { id: template.id, version: String(version) } };
 }
 
-/** Where the primary interface goes, and how. */
-export interface NetworkRequest {
+/** One interface of an instance, and how it comes to be. */
+export interface InterfaceRequest {
+  readonly deviceIndex: number;
+  /** An interface that is there already; nothing else but the index is said then. */
+  readonly interfaceId?: string;
   readonly subnetId?: string;
-  readonly zone?: string;
   readonly groupIds: readonly string[];
-  readonly groupNames: readonly string[];
   readonly privateAddress?: string;
+  readonly secondary: SecondaryAddresses;
   readonly associatePublicAddress?: boolean;
   readonly description?: string;
+  readonly deleteOnTermination: boolean;
+}
+
+/** Where the instance goes. */
+export interface NetworkRequest {
+  readonly zone?: string;
+  /** Groups by name, of the primary interface. */
+  readonly groupNames: readonly string[];
+  readonly primary: InterfaceRequest;
+  readonly others: readonly InterfaceRequest[];
 }
 
 const text = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
@@ -146,27 +163,49 @@ function zoneOfId(region: string, id: string | undefined): string | undefined {
   return zone.name;
 }
 
-/** Reads the network parameters, which stand either at the instance or at its one interface, never at both. */
+/** Reads the network parameters, which stand either at the instance or at its interfaces, never at both. */
 export function networkRequest(
   region: string,
   launch: LaunchRequest,
   request: RunInstancesRequest,
 ): NetworkRequest {
-  const interfaces = request.NetworkInterfaces ?? [];
   const zone =
     text(request.Placement?.AvailabilityZone) ?? zoneOfId(region, request.Placement?.AvailabilityZoneId);
+  const where = { ...(zone !== undefined && { zone }) };
   const subnet = launch.subnet;
+  const interfaces = request.NetworkInterfaces ?? [];
   if (interfaces.length === 0) {
     const subnetId = subnet ?? text(request.SubnetId);
-    const address = text(request.PrivateIpAddress);
-    return {
+    const privateAddress = text(request.PrivateIpAddress);
+    const primary: InterfaceRequest = {
+      deviceIndex: 0,
       ...(subnetId !== undefined && { subnetId }),
-      ...(zone !== undefined && { zone }),
       groupIds: request.SecurityGroupIds ?? [],
-      groupNames: request.SecurityGroups ?? [],
-      ...(address !== undefined && { privateAddress: address }),
+      ...(privateAddress !== undefined && { privateAddress }),
+      secondary: {},
+      deleteOnTermination: true,
     };
+    return { ...where, groupNames: request.SecurityGroups ?? [], primary, others: [] };
   }
+  refuseBesideInterfaces(request);
+  const all = interfaces.map(interfaceRequest).sort((a, b) => a.deviceIndex - b.deviceIndex);
+  const [primary, ...others] = all;
+  if (primary?.deviceIndex !== 0) {
+    throw invalidParameterValue('A network interface with the device index 0 must be specified.');
+  }
+  if (new Set(all.map(({ deviceIndex }) => deviceIndex)).size < all.length) {
+    throw invalidParameterValue('Each network interface requires a unique device index.');
+  }
+  if (others.length > 0 && all.some((one) => one.associatePublicAddress)) {
+    throw invalidParameterCombination(
+      'The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.',
+    );
+  }
+  const first = subnet === undefined ? primary : { ...primary, subnetId: subnet };
+  return { ...where, groupNames: [], primary: first, others };
+}
+
+function refuseBesideInterfaces(request: RunInstancesRequest): void {
   if ((request.SecurityGroupIds ?? []).length + (request.SecurityGroups ?? []).length > 0) {
     throw invalidParameterCombination(
       'Network interfaces and an instance-level security groups may not be specified on the same request',
@@ -182,52 +221,69 @@ export function networkRequest(
       'Network interfaces and an instance-level private IP address may not be specified on the same request',
     );
   }
-  return fromInterface(interfaces, zone, subnet);
 }
 
-function fromInterface(
-  interfaces: NonNullable<RunInstancesRequest['NetworkInterfaces']>,
-  zone: string | undefined,
-  subnet: string | undefined,
-): NetworkRequest {
-  const [primary, ...others] = interfaces;
-  if (!primary || others.length > 0) throw unsupported('more than one network interface at launch');
-  if ((primary.DeviceIndex ?? 0) !== 0)
-    throw unsupported('a first network interface with a DeviceIndex other than 0');
-  refuseParameters('RunInstances, NetworkInterfaces', primary, [
-    'NetworkInterfaceId',
-    'Ipv6AddressCount',
-    'Ipv6Addresses',
-    'SecondaryPrivateIpAddressCount',
-    'AssociateCarrierIpAddress',
-    'NetworkCardIndex',
-    'Ipv4Prefixes',
-    'Ipv4PrefixCount',
-    'Ipv6Prefixes',
-    'Ipv6PrefixCount',
-    'PrimaryIpv6',
-    'EnaSrdSpecification',
-    'ConnectionTrackingSpecification',
-    'EnaQueueCount',
-  ]);
-  if (primary.InterfaceType !== undefined && primary.InterfaceType !== 'interface') {
-    throw unsupported(`the interface type ${primary.InterfaceType}`);
+const UNSERVED = [
+  'Ipv6AddressCount',
+  'Ipv6Addresses',
+  'AssociateCarrierIpAddress',
+  'NetworkCardIndex',
+  'Ipv4Prefixes',
+  'Ipv4PrefixCount',
+  'Ipv6Prefixes',
+  'Ipv6PrefixCount',
+  'PrimaryIpv6',
+  'EnaSrdSpecification',
+  'ConnectionTrackingSpecification',
+  'EnaQueueCount',
+];
+
+/** What makes an interface new, and so cannot be said of one that is there already. */
+const OF_NEW = [
+  'SubnetId',
+  'Groups',
+  'PrivateIpAddress',
+  'PrivateIpAddresses',
+  'SecondaryPrivateIpAddressCount',
+  'AssociatePublicIpAddress',
+  'Description',
+] as const;
+
+function interfaceRequest(given: InstanceNetworkInterfaceSpecification): InterfaceRequest {
+  refuseParameters(
+    'RunInstances, NetworkInterfaces',
+    { ...given, NetworkCardIndex: given.NetworkCardIndex || undefined },
+    UNSERVED,
+  );
+  if (given.InterfaceType !== undefined && given.InterfaceType !== 'interface') {
+    throw unsupported(`the interface type ${given.InterfaceType}`);
   }
-  if (primary.DeleteOnTermination === false)
-    throw unsupported('a primary interface that outlives its instance');
-  const addresses = primary.PrivateIpAddresses ?? [];
-  if (addresses.length > 1) throw unsupported('secondary private addresses at launch');
-  const address = text(primary.PrivateIpAddress) ?? text(addresses[0]?.PrivateIpAddress);
-  const subnetId = subnet ?? text(primary.SubnetId);
+  const deviceIndex = given.DeviceIndex ?? 0;
+  const interfaceId = text(given.NetworkInterfaceId);
+  if (interfaceId !== undefined) {
+    const beside = OF_NEW.find((name) =>
+      Array.isArray(given[name]) ? given[name].length > 0 : Boolean(given[name]),
+    );
+    if (beside) {
+      throw invalidParameterCombination(
+        `A network interface may not specify both a network interface ID and ${beside}`,
+      );
+    }
+    const deleteOnTermination = given.DeleteOnTermination ?? false;
+    return { deviceIndex, interfaceId, groupIds: [], secondary: {}, deleteOnTermination };
+  }
+  const { primary, others } = privateAddressesOf(given);
+  const subnetId = text(given.SubnetId);
   return {
+    deviceIndex,
     ...(subnetId !== undefined && { subnetId }),
-    ...(zone !== undefined && { zone }),
-    groupIds: primary.Groups ?? [],
-    groupNames: [],
-    ...(address !== undefined && { privateAddress: address }),
-    ...(primary.AssociatePublicIpAddress !== undefined && {
-      associatePublicAddress: primary.AssociatePublicIpAddress,
+    groupIds: given.Groups ?? [],
+    ...(primary !== undefined && { privateAddress: primary }),
+    secondary: { addresses: others, count: given.SecondaryPrivateIpAddressCount },
+    ...(given.AssociatePublicIpAddress !== undefined && {
+      associatePublicAddress: given.AssociatePublicIpAddress,
     }),
-    ...(primary.Description !== undefined && { description: primary.Description }),
+    ...(given.Description !== undefined && { description: given.Description }),
+    deleteOnTermination: given.DeleteOnTermination ?? true,
   };
 }

@@ -5,24 +5,29 @@
  * The light init is asked for by the tag `holdfast:init` = `nano` at launch: AWS has no parameter that could say it.
  */
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
-import type { Tags } from '../../../store/resource.ts';
+import type { ResourceKey, Tags } from '../../../store/resource.ts';
 import { AwsError, refuseParameters, unsupported } from '../../common/errors.ts';
 import { newId } from '../../common/names.ts';
 import type { Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
+import { lostZones } from '../fault/impairment.ts';
 import { volumes } from '../image/disks.ts';
 import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
 import { defaultCredits, instanceTypes } from '../instance-types.ts';
 import { keyPairNamed } from '../key-pair/key-pair.ts';
 import {
+  attachInterface,
+  checkAttachable,
+  checkInterfaceCount,
   createInstanceInterface,
   defaultSubnetFor,
   defaultVpc,
+  interfaceOf,
   resolveSecurityGroups,
   subnetOf,
 } from '../network/index.ts';
-import { chooseHost, chooseZone, zonesWithCapacity } from '../placement.ts';
+import { chooseHost, chooseZone, type HostChoice, zonesWithCapacity } from '../placement.ts';
 import { hosts, type Instance, type InstanceSpec, instances, type Subnet, subnets } from '../records.ts';
 import { specifiedTags } from '../tags.ts';
 import {
@@ -49,12 +54,12 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
   const image = launchableImage(scope, request.ImageId || missing('ImageId'));
   const tags = launchTags(request, launch.reservedTags, template);
   const network = networkRequest(scope.region, launch, request);
-  if (network.privateAddress !== undefined && maximum > 1) {
-    throw invalidParameterCombination('Private IP address may not be specified for multiple instances');
-  }
+  if (maximum > 1) refuseForSeveral(network);
   const common = commonSpec(scope, request, image, tags.instance);
+  checkInterfaceCount(common.instanceType, 1 + network.others.length);
   const subnet = chooseSubnet(scope, network, common.instanceType);
-  const groupIds = resolveSecurityGroups(scope, subnet.spec.vpcId, network.groupIds, network.groupNames);
+  const { vpcId } = subnet.spec;
+  const groupIds = resolveSecurityGroups(scope, vpcId, network.primary.groupIds, network.groupNames);
   const place: Place = { image, network, subnet, groupIds, tags, volume: rootVolume(request, image) };
   const reservationId = newId(scope, 'r');
   const launched: Instance[] = [];
@@ -74,6 +79,18 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
     }
   }
   return launched;
+}
+
+/** What only one instance can have. */
+function refuseForSeveral({ primary, others }: NetworkRequest): void {
+  for (const one of [primary, ...others]) {
+    if (one.privateAddress !== undefined || one.secondary.addresses?.length) {
+      throw invalidParameterCombination('Private IP address may not be specified for multiple instances');
+    }
+    if (one.interfaceId !== undefined) {
+      throw invalidParameterCombination('Network interface may not be specified for multiple instances');
+    }
+  }
 }
 
 function missing(name: string): never {
@@ -247,8 +264,11 @@ function rootVolume(request: RunInstancesRequest, image: Image): RootVolume {
 
 /** Where the instances go: the subnet that is named, or a default one in the zone with the fewest instances. */
 function chooseSubnet(scope: Scope, network: NetworkRequest, instanceType: string): Subnet {
-  if (network.subnetId !== undefined) {
-    const subnet = subnetOf(scope, network.subnetId);
+  const { interfaceId } = network.primary;
+  const subnetId =
+    interfaceId === undefined ? network.primary.subnetId : interfaceOf(scope, interfaceId).spec.subnetId;
+  if (subnetId !== undefined) {
+    const subnet = subnetOf(scope, subnetId);
     if (network.zone !== undefined && network.zone !== subnet.spec.zone) {
       throw invalidParameterValue(
         `The availability zone '${network.zone}' does not match the subnet's: '${subnet.spec.zone}'`,
@@ -273,10 +293,14 @@ function chooseSubnet(scope: Scope, network: NetworkRequest, instanceType: strin
   return defaultSubnetFor(scope, zone);
 }
 
-const hostChoices = (scope: Scope): { id: string; zone: string; failed: boolean }[] =>
-  scope.tx.list(hosts, scope.region).map(({ id, spec }) => ({ id, zone: spec.zone, failed: spec.failed }));
+function hostChoices({ tx, region }: Scope): HostChoice[] {
+  const lost = lostZones(tx, region);
+  return tx
+    .list(hosts, region)
+    .map(({ id, spec }) => ({ id, zone: spec.zone, failed: spec.failed || lost.has(spec.zone) }));
+}
 
-/** A host for one more instance. Throws `InsufficientInstanceCapacity` when every host of the zone has failed. */
+/** A host for one more instance. Throws `InsufficientInstanceCapacity` when no host of the zone is well. */
 export function placeOn(scope: Scope, zone: string, instanceType: string): string {
   const choices = hostChoices(scope);
   const held = scope.tx.list(instances, scope.region).filter(holdsCapacity);
@@ -297,24 +321,48 @@ interface Place {
   readonly volume: RootVolume;
 }
 
+/** The interfaces that it is to have, in the order of their devices. Several get no public address by themselves. */
+function giveInterfaces(scope: Scope, instance: ResourceKey, place: Place): void {
+  const { subnet, network } = place;
+  for (const one of [network.primary, ...network.others]) {
+    const { deviceIndex, deleteOnTermination, interfaceId } = one;
+    if (interfaceId !== undefined) {
+      const found = interfaceOf(scope, interfaceId);
+      checkAttachable(scope, found, subnet.spec);
+      attachInterface(scope, found, { instanceId: instance.id, deviceIndex, deleteOnTermination });
+      continue;
+    }
+    const own = one === network.primary ? subnet : subnetOf(scope, one.subnetId ?? subnet.id);
+    if (own.spec.zone !== subnet.spec.zone) {
+      throw invalidParameterCombination('All network interfaces must be in the same availability zone.');
+    }
+    if (own.spec.vpcId !== subnet.spec.vpcId)
+      throw unsupported('an instance with interfaces in several VPCs');
+    createInstanceInterface(scope, {
+      instance,
+      subnetId: own.id,
+      securityGroupIds: one === network.primary ? place.groupIds : one.groupIds,
+      privateAddress: one.privateAddress,
+      secondary: one.secondary,
+      associatePublicAddress: network.others.length > 0 ? false : one.associatePublicAddress,
+      deviceIndex,
+      deleteOnTermination,
+      description: one.description,
+      tags: place.tags.interface,
+    });
+  }
+}
+
 function launchOne(
   scope: Scope,
   common: CommonSpec & Pick<InstanceSpec, 'reservationId' | 'launchIndex'>,
   place: Place,
 ): Instance {
-  const { subnet, network, volume } = place;
+  const { subnet, volume } = place;
   const id = newId(scope, 'i');
   const key = { kind: instances.kind, region: scope.region, id };
   const hostId = placeOn(scope, subnet.spec.zone, common.instanceType);
-  createInstanceInterface(scope, {
-    instance: key,
-    subnetId: subnet.id,
-    securityGroupIds: place.groupIds,
-    privateAddress: network.privateAddress,
-    associatePublicAddress: network.associatePublicAddress,
-    description: network.description,
-    tags: place.tags.interface,
-  });
+  giveInterfaces(scope, key, place);
   const rootVolumeId = newId(scope, 'vol');
   scope.tx.create(volumes, {
     region: scope.region,

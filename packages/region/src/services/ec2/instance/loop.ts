@@ -12,7 +12,13 @@ import { volumes } from '../image/disks.ts';
 import { type ImageRecord, images } from '../image/image.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { privateDnsName } from '../network/dns-name.ts';
-import { deleteInterface, interfacesOfEndpoint, isInForce, unassignPublicAddress } from '../network/index.ts';
+import {
+  deleteInterface,
+  detachInterface,
+  interfacesOfEndpoint,
+  isInForce,
+  unassignPublicAddress,
+} from '../network/index.ts';
 import {
   type Instance,
   type InstanceStatus,
@@ -117,7 +123,10 @@ export function instanceLoop(context: LoopContext): Reconciler {
       const current = tx.get(instances, region, id);
       if (!current) return;
       const scope = loopScope(context, tx, region);
-      for (const attached of interfacesOfEndpoint(tx, region, id)) deleteInterface(scope, attached.id);
+      for (const attached of interfacesOfEndpoint(tx, region, id)) {
+        if (attached.spec.attachment?.deleteOnTermination) deleteInterface(scope, attached.id);
+        else detachInterface(scope, attached.id);
+      }
       tx.remove({ kind: volumes.kind, region, id: current.spec.rootVolumeId });
       const { machine: _, ...status } = current.status;
       const terminatedAt = status.terminatedAt ?? clock.now();
@@ -169,8 +178,12 @@ export function instanceLoop(context: LoopContext): Reconciler {
     keysFor(changed) {
       if (changed.kind === instances.kind) return [changed];
       if (changed.kind === networkInterfaces.kind) {
-        const id = (changed as NetworkInterface).spec.attachment?.instanceId;
-        return id === undefined ? [] : [keyOfInstance(changed.region, id)];
+        const { attachment, vpcId } = (changed as NetworkInterface).spec;
+        // One that was just detached names nobody any more; whoever had it has metadata to lose.
+        if (!attachment) return runningIn(changed.region, vpcId);
+        return attachment.instanceId === undefined
+          ? []
+          : [keyOfInstance(changed.region, attachment.instanceId)];
       }
       if (changed.kind === images.kind) {
         return [keyOfInstance(changed.region, (changed as ImageRecord).spec.instanceId)];
@@ -202,6 +215,12 @@ export function instanceLoop(context: LoopContext): Reconciler {
       return bringAbout(key);
     },
   };
+
+  function runningIn(region: string, vpcId: string): ResourceKey[] {
+    return store
+      .list(instances, region)
+      .filter((instance) => instance.spec.vpcId === vpcId && stateOf(instance) === 'running');
+  }
 
   /** Instances of a VPC whose boot may wait for it. */
   function waitingIn(vpc: Resource): ResourceKey[] {

@@ -4,6 +4,8 @@ import type { LoopContext, Operation } from '../../common/service.ts';
 import { tagOperations } from '../tag-operations.ts';
 import { dhcpOptionsOperations } from './dhcp-options.ts';
 import { elasticIpOperations } from './elastic-ip.ts';
+import { interfaceAddressOperations } from './interface-address.ts';
+import { interfaceAttachmentOperations } from './interface-attachment.ts';
 import { interfaceOperations } from './interface-operations.ts';
 import { internetGatewayOperations } from './internet-gateway.ts';
 import { natGatewayOperations } from './nat-gateway.ts';
@@ -24,6 +26,7 @@ export { privateDnsName, privateDomain, publicDnsName } from './dns-name.ts';
 export {
   allocatePrivateAddress,
   assignPublicAddress,
+  attachInterface,
   createInstanceInterface,
   createManagedInterface,
   deleteInterface,
@@ -32,9 +35,12 @@ export {
   interfacesOfEndpoint,
   isInForce,
   newMacAddress,
+  type SecondaryAddresses,
   subnetOf,
   unassignPublicAddress,
 } from './interface.ts';
+export { checkAttachable, checkInterfaceCount } from './interface-attachment.ts';
+export { interfaceOf, privateAddressesOf } from './interface-operations.ts';
 export { allocatePublicAddress, releasePublicAddress } from './public-address.ts';
 export { privateAddresses, publicMapping, publicMappings } from './public-mapping.ts';
 export { resolveSecurityGroups, securityGroupOf } from './security-group-lookup.ts';
@@ -52,6 +58,8 @@ export const networkOperations: Readonly<Record<string, Operation>> = {
   ...securityGroupOperations,
   ...securityGroupRuleOperations,
   ...interfaceOperations,
+  ...interfaceAttachmentOperations,
+  ...interfaceAddressOperations,
   ...elasticIpOperations,
   ...natGatewayOperations,
   ...tagOperations,

@@ -21,8 +21,8 @@ export function interfaceOf(scope: Scope, id: string): NetworkInterface {
   return found;
 }
 
-/** What a service keeps is not the user's to change. */
-function changeable(scope: Scope, id: string): NetworkInterface {
+/** The interface, if it is the user's to change: what a service keeps is not. */
+export function changeableInterface(scope: Scope, id: string): NetworkInterface {
   const found = interfaceOf(scope, id);
   if (found.spec.requesterManaged) {
     throw errors.operationNotPermitted(
@@ -136,6 +136,27 @@ export function interfaceShape(scope: Scope, found: NetworkInterface): ec2.Netwo
   };
 }
 
+/**
+ * The private addresses that a request names: at most one of the list is the primary, which may also stand alone.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_PrivateIpAddressSpecification.html
+ */
+export function privateAddressesOf(input: {
+  readonly PrivateIpAddress?: string | undefined;
+  readonly PrivateIpAddresses?: readonly ec2.PrivateIpAddressSpecification[] | undefined;
+}): { primary: string | undefined; others: string[] } {
+  const listed = (input.PrivateIpAddresses ?? []).map(({ PrivateIpAddress, Primary }) => ({
+    address: errors.required(PrivateIpAddress, 'privateIpAddresses.privateIpAddress'),
+    primary: Primary === true,
+  }));
+  const primaries = listed.filter(({ primary }) => primary).map(({ address }) => address);
+  if (input.PrivateIpAddress) primaries.push(input.PrivateIpAddress);
+  if (primaries.length > 1) {
+    throw errors.invalidParameterCombination('Only one primary private IP address can be specified');
+  }
+  const others = listed.filter(({ primary }) => !primary).map(({ address }) => address);
+  return { primary: primaries[0], others };
+}
+
 /** The call takes addresses from the subnet at once, so a repeated one must not take a second. */
 function createNetworkInterface(
   input: ec2.CreateNetworkInterfaceRequest,
@@ -152,9 +173,8 @@ function createNetworkInterface(
     'Ipv6PrefixCount',
     'Ipv6Prefixes',
     'Operator',
-    'PrivateIpAddresses',
-    'SecondaryPrivateIpAddressCount',
   ]);
+  const { primary, others } = privateAddressesOf(input);
   const subnet = subnetOf(context, errors.required(input.SubnetId, 'subnetId'));
   const request = {
     call: 'CreateNetworkInterface',
@@ -166,7 +186,8 @@ function createNetworkInterface(
     createInterface(context, {
       subnet,
       securityGroupIds: resolveSecurityGroups(context, subnet.spec.vpcId, input.Groups),
-      privateAddress: input.PrivateIpAddress,
+      privateAddress: primary,
+      secondary: { addresses: others, count: input.SecondaryPrivateIpAddressCount },
       withPublicAddress: false,
       description: input.Description ?? '',
       interfaceType: 'interface',
@@ -181,7 +202,7 @@ function createNetworkInterface(
 }
 
 function deleteNetworkInterface(input: ec2.DeleteNetworkInterfaceRequest, context: RequestContext): void {
-  const found = changeable(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  const found = changeableInterface(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
   if (found.spec.attachment) {
     throw new AwsError('InvalidParameterValue', `Network interface '${found.id}' is currently in use.`);
   }
@@ -287,14 +308,11 @@ function modifyNetworkInterfaceAttribute(
     'EnaSrdSpecification',
     'EnablePrimaryIpv6',
   ]);
-  const found = changeable(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  const found = changeableInterface(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
   const { spec } = found;
   const change = input.Attachment;
   if (change && change.AttachmentId !== spec.attachment?.attachmentId) {
-    throw new AwsError(
-      'InvalidAttachmentID.NotFound',
-      `The attachment ID '${change.AttachmentId}' does not exist`,
-    );
+    throw errors.attachmentNotFound(change.AttachmentId ?? '');
   }
   refuseParameters('ModifyNetworkInterfaceAttribute', change ?? {}, [
     'DefaultEnaQueueCount',
@@ -314,10 +332,25 @@ function modifyNetworkInterfaceAttribute(
   });
 }
 
+/** The one attribute that can be reset is the source/destination check, which is then on. */
+function resetNetworkInterfaceAttribute(
+  input: ec2.ResetNetworkInterfaceAttributeRequest,
+  context: RequestContext,
+): void {
+  const found = changeableInterface(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  if (errors.required(input.SourceDestCheck, 'sourceDestCheck') !== 'true') {
+    throw errors.invalidParameterValue(
+      `Value (${input.SourceDestCheck}) for parameter sourceDestCheck is invalid.`,
+    );
+  }
+  context.tx.update(found, { spec: { ...found.spec, sourceDestCheck: true } });
+}
+
 export const interfaceOperations: Readonly<Record<string, Operation>> = {
   CreateNetworkInterface: createNetworkInterface,
   DeleteNetworkInterface: deleteNetworkInterface,
   DescribeNetworkInterfaces: describeNetworkInterfaces,
   DescribeNetworkInterfaceAttribute: describeNetworkInterfaceAttribute,
   ModifyNetworkInterfaceAttribute: modifyNetworkInterfaceAttribute,
+  ResetNetworkInterfaceAttribute: resetNetworkInterfaceAttribute,
 };

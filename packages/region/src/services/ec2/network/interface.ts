@@ -70,8 +70,15 @@ function checkWanted(cidr: Cidr, wanted: string, taken: ReadonlySet<string>): vo
  * Throws `InsufficientFreeAddressesInSubnet`, `InvalidIPAddress.InUse`, `InvalidParameterValue`.
  */
 export function allocatePrivateAddress(scope: Scope, subnet: Subnet, wanted?: string): string {
-  const cidr = cidrOf(subnet.spec.cidr);
-  const taken = takenAddresses(scope.tx, scope.region, subnet.id);
+  return pickAddress(
+    scope,
+    cidrOf(subnet.spec.cidr),
+    takenAddresses(scope.tx, scope.region, subnet.id),
+    wanted,
+  );
+}
+
+function pickAddress(scope: Scope, cidr: Cidr, taken: ReadonlySet<string>, wanted?: string): string {
   if (wanted !== undefined) {
     checkWanted(cidr, wanted, taken);
     return wanted;
@@ -83,6 +90,37 @@ export function allocatePrivateAddress(scope: Scope, subnet: Subnet, wanted?: st
     if (!taken.has(address)) return address;
   }
   throw errors.notEnoughAddresses();
+}
+
+/** Private addresses besides the primary one: those that are named, or so many of any. */
+export interface SecondaryAddresses {
+  readonly addresses?: readonly string[] | undefined;
+  readonly count?: number | undefined;
+}
+
+/**
+ * Free private addresses of a subnet, none of them in `others`. Errors as `allocatePrivateAddress`, and
+ * `InvalidParameterCombination` when the caller both names and counts them.
+ */
+export function allocateSecondaryAddresses(
+  scope: Scope,
+  subnet: Subnet,
+  { addresses = [], count = 0 }: SecondaryAddresses,
+  others: readonly string[] = [],
+): string[] {
+  if (addresses.length > 0 && count > 0) {
+    throw errors.invalidParameterCombination(
+      'Secondary private addresses are either named or counted, not both.',
+    );
+  }
+  const cidr = cidrOf(subnet.spec.cidr);
+  const taken = takenAddresses(scope.tx, scope.region, subnet.id);
+  for (const address of others) taken.add(address);
+  return Array.from({ length: addresses.length || count }, (_, at) => {
+    const address = pickAddress(scope, cidr, taken, addresses[at]);
+    taken.add(address);
+    return address;
+  });
 }
 
 /** A new hardware address, locally administered, as AWS's are. */
@@ -101,6 +139,7 @@ export interface InterfaceRequest {
   readonly subnet: Subnet;
   readonly securityGroupIds: readonly string[];
   readonly privateAddress?: string | undefined;
+  readonly secondary?: SecondaryAddresses | undefined;
   readonly withPublicAddress: boolean;
   readonly description: string;
   readonly interfaceType: NetworkInterfaceSpec['interfaceType'];
@@ -118,13 +157,14 @@ export function createInterface(scope: Scope, request: InterfaceRequest): Networ
     attachmentId: newId(scope, request.attachment.instanceId ? 'eni-attach' : 'ela-attach'),
     attachTime: scope.now,
   };
+  const privateAddress = allocatePrivateAddress(scope, subnet, request.privateAddress);
   const spec: NetworkInterfaceSpec = {
     vpcId: subnet.spec.vpcId,
     subnetId: subnet.id,
     description: request.description,
     macAddress: newMacAddress(scope),
-    privateAddress: allocatePrivateAddress(scope, subnet, request.privateAddress),
-    secondaryAddresses: [],
+    privateAddress,
+    secondaryAddresses: allocateSecondaryAddresses(scope, subnet, request.secondary ?? {}, [privateAddress]),
     ...(request.withPublicAddress && { publicAddress: allocatePublicAddress(scope) }),
     autoAssignPublicAddress: request.withPublicAddress,
     securityGroupIds: request.securityGroupIds,
@@ -169,6 +209,7 @@ export interface InstanceInterfaceRequest {
   readonly securityGroupIds?: readonly string[] | undefined;
   /** The primary private address; absent: any. */
   readonly privateAddress?: string | undefined;
+  readonly secondary?: SecondaryAddresses | undefined;
   /** Absent: what the subnet's MapPublicIpOnLaunch says. */
   readonly associatePublicAddress?: boolean | undefined;
   /** 0 when absent. */
@@ -190,6 +231,7 @@ export function createInstanceInterface(scope: Scope, request: InstanceInterface
     subnet,
     securityGroupIds: resolveSecurityGroups(scope, subnet.spec.vpcId, request.securityGroupIds),
     privateAddress: request.privateAddress,
+    secondary: request.secondary,
     withPublicAddress: request.associatePublicAddress ?? subnet.spec.mapPublicIpOnLaunch,
     description: request.description ?? '',
     interfaceType: 'interface',
@@ -212,7 +254,19 @@ export function deleteInterface(scope: Scope, id: string): void {
   scope.tx.remove(found);
 }
 
-/** Parts an interface from its instance, which ends without it. It loses its auto-assigned public address. */
+/** Joins an interface that is attached to nothing to an instance; gives the attachment's id. */
+export function attachInterface(
+  scope: Scope,
+  found: NetworkInterface,
+  to: { readonly instanceId: string; readonly deviceIndex: number; readonly deleteOnTermination: boolean },
+): string {
+  const attachmentId = newId(scope, 'eni-attach');
+  const attachment = { ...to, attachmentId, endpointId: to.instanceId, attachTime: scope.now };
+  scope.tx.update(found, { spec: { ...found.spec, attachment } });
+  return attachmentId;
+}
+
+/** Parts an interface from its instance. It keeps its Elastic IPs and loses its auto-assigned public address. */
 export function detachInterface(scope: Scope, id: string): void {
   unassignPublicAddress(scope, id);
   const found = scope.tx.get(networkInterfaces, scope.region, id);
