@@ -110,7 +110,7 @@ for instance in "$address" "$other"; do
 done
 hosts=$(for each in "$address" "$other"; do ssh_to "$each" hostname; done | sort)
 see 'answers come from both instances in turn' equal "$(answers "http://$name/" 16)" "$hosts"
-see 'the name answers in an instance as well' equal "$(ssh_to "$address" "$(declare -f nodes_of page answers); answers http://$name/ 16")" "$hosts"
+see 'the name answers in an instance as well' equal "$(ssh_to "$address" "$(declare -f page answers); answers http://$name/ 16")" "$hosts"
 
 step 'A7  a launch template and an Auto Scaling group'
 aws ec2 create-launch-template --launch-template-name mytemplate --launch-template-data \

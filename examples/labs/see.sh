@@ -25,22 +25,11 @@ see_within() {
 equal() { [ "$1" = "$2" ] || { printf '   "%s" is not "%s"\n' "$1" "$2" >&2; return 1; }; }
 holds() { case $1 in *"$2"*) return 0 ;; *) printf '   no "%s" in: %.400s\n' "$2" "$1" >&2; return 1 ;; esac; }
 
-# The addresses behind the name in a URL, in chance order as AWS's DNS gives them, as curl's --resolve takes them. curl
-# alone never looks a .localhost name up but takes it for loopback: on this machine one region's front door is there, in an
-# instance its own server. Everything else is led to the load balancer's nodes by the name itself, and so is curl by this.
-nodes_of() {
-  local host=${1#http://} nodes
-  host=${host%%[:/]*}
-  case $host in *[!0-9.]*) ;; *) return ;; esac
-  nodes=$(getent ahostsv4 "$host" | cut -d' ' -f1 | sort -u | shuf | paste -sd,)
-  [ -z "$nodes" ] || printf -- '--resolve %s:80:%s' "$host" "$nodes"
-}
-
 # page URL: the body; fails when there is no answer or it is an error.
-page() { curl -sf --max-time 5 $(nodes_of "$1") "$1"; }
+page() { curl -sf --max-time 5 "$1"; }
 serves() { page "$1" >/dev/null; }
 # code URL: the status code, 000 without an answer.
-code() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 $(nodes_of "$1") "$1" || true; }
+code() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 "$1" || true; }
 
 # What follows asks as often as it is called; `aws … wait` would look every 15 seconds only.
 instance() { aws ec2 describe-instances --instance-ids "$1" --query "Reservations[0].Instances[0].$2" --output text; }
@@ -79,7 +68,7 @@ answers_are() { [ "$(answers "$1" 12)" = "$2" ]; }
 watch_load() {
   local file=$1 url=$2 until=$((SECONDS + 240)) body
   while ((SECONDS < until)) && [ ! -e "$file.end" ] && [ -d "/proc/$$" ]; do
-    body=$(curl -s -w ' %{http_code}' --max-time 5 $(nodes_of "$url") "$url" || true)
+    body=$(curl -s -w ' %{http_code}' --max-time 5 "$url" || true)
     printf '%s %s %s\n' "$EPOCHREALTIME" "${body##* }" "$(tr -d '\n' <<<"${body% *}")" >>"$file"
     sleep 0.05
   done &

@@ -115,6 +115,7 @@ test('the Host header picks the load balancer, each request anew, whatever its c
       ['LAST.elb.localhost', 'last'],
       [`First.elb.localhost:${port}`, 'first'],
       ['last.elb.localhost.', 'last'],
+      ['first.elb.localhost.localhost', 'first'],
     ] as const)
       assert.equal((await ask(port, host, { agent })).body, said, host);
     const both = [await ask(port, 'all.elb.localhost'), await ask(port, 'all.elb.localhost')];

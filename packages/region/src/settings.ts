@@ -14,7 +14,7 @@ export interface Settings {
 
 export const defaultSettings: Settings = {
   accountId: '000000000000',
-  loadBalancerSuffix: 'elb.localhost',
+  loadBalancerSuffix: 'elb.holdfast.internal',
   hostsPerZone: 2,
   terminatedVisibleMs: 3_600_000,
   publicCidr: '198.18.0.0/16',

@@ -44,7 +44,7 @@ describe('a load balancer in front of two instances', () => {
       arn,
       /^arn:aws:elasticloadbalancing:us-west-2:\d{12}:loadbalancer\/app\/myelb\/[0-9a-f]{16}$/,
     );
-    assert.match(LoadBalancers[0].DNSName, /^myelb-\d+\.us-west-2\.elb\.localhost$/);
+    assert.match(LoadBalancers[0].DNSName, /^myelb-\d+\.us-west-2\.elb\.holdfast\.internal$/);
     await world.idle();
     world.behave(id, { status: 503 });
     await world.forward(arn, group);

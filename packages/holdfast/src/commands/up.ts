@@ -13,6 +13,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { publicAddressesTakenBy } from '@holdfast/linux/network/index.ts';
+import { defaultSettings } from '@holdfast/region';
 import { type Arguments, type Command, Refusal, UsageError } from '../command.ts';
 import { type ControlRecord, livingControl } from '../control/record.ts';
 import { type ControlOptions, runControl } from '../control/run.ts';
@@ -33,6 +34,11 @@ export const controlOptions = {
     value: 'lenient|strict',
     help: 'strict: only keys that the region issued count, also from loopback',
   },
+  'load-balancer-suffix': {
+    type: 'string',
+    value: '<elb.holdfast.internal>',
+    help: 'what the names of load balancers end in',
+  },
   speed: { type: 'string', value: '<1>', help: "how many times as fast the region's clock runs" },
 } as const;
 
@@ -48,7 +54,11 @@ export function readControlOptions(given: Arguments): ControlOptions {
   if (!(speed > 0 && speed <= 1000))
     throw new UsageError(`--speed ${given.text('speed')}: more than 0, at most 1000`);
   const host = given.text('host') ?? '127.0.0.1';
-  return { place: placeOf(given), driver, host, port, speed, strictAuth: auth === 'strict' };
+  const loadBalancerSuffix = given.text('load-balancer-suffix') ?? defaultSettings.loadBalancerSuffix;
+  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(loadBalancerSuffix))
+    throw new UsageError(`--load-balancer-suffix ${loadBalancerSuffix}: lower-case labels of a DNS name`);
+  const strictAuth = auth === 'strict';
+  return { place: placeOf(given), driver, host, port, speed, strictAuth, loadBalancerSuffix };
 }
 
 /** Refuses, naming all that is missing, before anything is started. */
@@ -73,7 +83,7 @@ async function checkMachine(options: ControlOptions): Promise<void> {
 const controlArguments = (options: ControlOptions): string[] => [
   ...['--driver', options.driver, '--port', String(options.port), '--host', options.host],
   ...['--auth', options.strictAuth ? 'strict' : 'lenient', '--speed', String(options.speed)],
-  ...['--prefix', options.place.layout.prefix],
+  ...['--load-balancer-suffix', options.loadBalancerSuffix, '--prefix', options.place.layout.prefix],
 ];
 
 /** Control's log is kept from growing for ever by starting anew, with one predecessor, beyond this. */

@@ -25,6 +25,8 @@ export interface ControlOptions {
   readonly port: number;
   readonly strictAuth: boolean;
   readonly speed: number;
+  /** Names of load balancers end in this. */
+  readonly loadBalancerSuffix: string;
 }
 
 export interface RunningControl {
@@ -51,7 +53,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     drivers,
     log,
     storeFile: join(folder, 'store.db'),
-    settings: { publicCidr },
+    settings: { publicCidr, loadBalancerSuffix: options.loadBalancerSuffix },
   });
   const routes = healthRoutes({ region, drivers, driver, place });
   const handler = apiHandler({

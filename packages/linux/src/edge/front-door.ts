@@ -1,6 +1,6 @@
 /**
  * The front door: HTTP on loopback, where `*.localhost` leads browsers and curl. Each request goes to a node of the
- * load balancer that its Host header names. It adds no header: the node does that, and sees the host as its client
+ * load balancer that its Host header names, as it stands or with `.localhost` behind it. It adds no header: the node does that, and sees the host as its client
  * whether the client came through here or straight.
  */
 import {
@@ -114,6 +114,13 @@ function answerText(response: ServerResponse, status: number, message: string): 
 export const hostName = (host: string | undefined): string =>
   canonicalName((host ?? '').replace(/:\d*$/, ''));
 
+/** The load balancer that a Host header means; the header's own name when there is none. */
+function doorName(view: FrontDoorView, host: string | undefined): string {
+  const name = hostName(host);
+  const bare = name.replace(/\.localhost$/, '');
+  return !view.find(name) && view.find(bare) ? bare : name;
+}
+
 function unknownHost(name: string, port: number, view: FrontDoorView): string {
   const names = view.names(port);
   const known = names.length > 0 ? names.map((known) => `  http://${known}/`).join('\n') : '  (none)';
@@ -187,7 +194,7 @@ async function tunnel(
   view: FrontDoorView,
 ) {
   client.on('error', () => client.destroy());
-  const name = hostName(request.headers.host);
+  const name = doorName(view, request.headers.host);
   const door = view.find(name);
   if (!door?.ports.includes(port)) {
     const body = `${unknownHost(name, port, view)}\n`;
@@ -241,7 +248,7 @@ export function frontDoorServer(port: number, view: FrontDoorView): Server {
     return agent;
   };
   const respond = (request: IncomingMessage, response: ServerResponse): void => {
-    const name = hostName(request.headers.host);
+    const name = doorName(view, request.headers.host);
     if (!view.find(name)?.ports.includes(port)) {
       request.resume();
       answerText(response, 404, unknownHost(name, port, view));
