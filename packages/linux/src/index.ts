@@ -67,6 +67,8 @@ export function linuxDrivers(layout: HostLayout, { log, clock, speed }: LinuxDri
     watch: (changed) => machines.watch(changed),
     console: (id) => machines.console(id),
     responds: (id) => machines.responds(id),
+    freeze: (id, frozen) => machines.freeze(id, frozen),
+    crash: (id, boot) => machines.crash(id, boot),
     usage: (id) => machines.usage(id),
     capture: (id, layer) => machines.capture(id, layer),
     removeLayer: (layer) => machines.removeLayer(layer),

@@ -5,7 +5,14 @@ import { type Log, silentLog } from './log.ts';
 import { Engine } from './reconcile/engine.ts';
 import { AwsError, unsupported } from './services/common/errors.ts';
 import { regionNamed } from './services/common/geography.ts';
-import type { LoopContext, Principal, RequestContext, Service } from './services/common/service.ts';
+import {
+  type LoopContext,
+  loopScope,
+  type Principal,
+  type RequestContext,
+  type Scope,
+  type Service,
+} from './services/common/service.ts';
 import { services } from './services/index.ts';
 import { type AccessKeySpec, accessKeys } from './services/sts/access-key.ts';
 import { defaultSettings, type Settings } from './settings.ts';
@@ -113,6 +120,15 @@ export class Region {
       if ((call.input as { DryRun?: boolean }).DryRun === true) throw new DryRun();
       return output;
     });
+  }
+
+  /**
+   * Runs domain functions that no API of AWS leads to (faults, recovery) as one transaction. What they wrote is durable
+   * when this returns. Throws `AwsError` for what the caller did wrong.
+   */
+  transact<T>(region: string, work: (scope: Scope) => T): T {
+    this.#openRegion(region);
+    return this.store.transaction((tx) => work(loopScope(this.#context, tx, region)));
   }
 
   /** A region name that was never used before gets what AWS gives it: the default VPC and so on. */

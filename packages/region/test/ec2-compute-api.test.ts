@@ -30,9 +30,9 @@ describe('a status check', () => {
     assert.equal(early.checks.instance, 'initializing');
     assert(early.requeueAfterMs <= 1_000);
     const late = planChecks({ ...view, checks, now: 120_000 });
-    assert.deepEqual(late.checks, { system: 'ok', instance: 'impaired', impairedSince: 120_000 });
+    assert.deepEqual(late.checks, { system: 'ok', instance: 'impaired', instanceImpairedSince: 120_000 });
     const later = planChecks({ ...view, checks: late.checks, now: 180_000 });
-    assert.equal(later.checks.impairedSince, 120_000);
+    assert.equal(later.checks.instanceImpairedSince, 120_000);
     assert.deepEqual(planChecks({ ...view, reachable: true, checks: later.checks, now: 240_000 }).checks, {
       system: 'ok',
       instance: 'ok',

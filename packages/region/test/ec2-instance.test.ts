@@ -358,7 +358,7 @@ describe('status checks', () => {
   });
 
   test('the system check fails with the logical host', async () => {
-    const { call, region, launchOne, idle } = await ec2World();
+    const { call, region, launchOne, idle, advance } = await ec2World();
     const { hosts, instances } = await import('../src/services/ec2/records.ts');
     const id = await launchOne();
     await idle();
@@ -367,7 +367,7 @@ describe('status checks', () => {
       const host = tx.get(hosts, REGION, hostId);
       if (host) tx.update(host, { spec: { ...host.spec, failed: true } });
     });
-    await idle();
+    await advance(minutes(1));
     const { InstanceStatuses } = await call('DescribeInstanceStatus', { InstanceIds: [id] });
     assert.equal(InstanceStatuses[0].SystemStatus.Status, 'impaired');
     assert.equal(InstanceStatuses[0].InstanceStatus.Status, 'impaired');

@@ -187,6 +187,17 @@ class RuncCompute implements LinuxCompute {
     return !'Tt'.includes(readProcess(record.init!.pid)?.state ?? 'T');
   }
 
+  freeze(id: string, frozen: boolean): Promise<void> {
+    return this.#inTurn(id, () => this.#machine(id).hold(frozen));
+  }
+
+  async crash(id: string, boot: number): Promise<void> {
+    const machine = this.#machine(id);
+    const record = machine.record();
+    // Init's end takes every process of its namespace along, and wakes who watches.
+    if (record.boot === boot && machine.isRunning(record)) process.kill(record.init!.pid, 'SIGKILL');
+  }
+
   async usage(id: string): Promise<MachineUsage | undefined> {
     const machine = this.#machine(id);
     return machine.isRunning() ? machine.cgroups.usage() : undefined;

@@ -259,8 +259,17 @@ export class Machine {
     }
   }
 
+  /** Freezes a running machine, or lets it go on. Written down first, so that whoever captures it lets it be. */
+  async hold(frozen: boolean): Promise<void> {
+    const record = await this.settle();
+    if (!this.isRunning(record)) return;
+    const { held: _, ...rest } = record;
+    writeRecord(this.paths, { ...rest, ...(frozen && { held: true }) });
+    await this.cgroups.freeze(frozen);
+  }
+
   async #thaw(record: MachineRecord): Promise<MachineRecord> {
-    await this.cgroups.freeze(false);
+    if (!record.held) await this.cgroups.freeze(false);
     const { capturing: _, ...rest } = record;
     return writeRecord(this.paths, rest);
   }

@@ -31,6 +31,8 @@ export interface MachineRecord {
   readonly stopAsked: boolean;
   /** It is frozen while its disk is copied. */
   readonly capturing?: boolean;
+  /** It is to stay frozen until it is let go, or its boot ends. */
+  readonly held?: boolean;
   readonly startedAt?: TimeMs;
   /** Init's process id on this host, and its start time in clock ticks since the host's boot, against reused ids. */
   readonly init?: InitProcess;

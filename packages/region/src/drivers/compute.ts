@@ -100,6 +100,16 @@ export interface ComputeDriver {
   /** Is its init alive and able to run (not frozen)? False for a machine that does not run. */
   responds(id: string): Promise<boolean>;
 
+  /**
+   * Stops the processor of a running machine, or lets it go on from where it was; resolves when it is so. It stays frozen
+   * whatever else is done with it (its disk may be captured) until it is let go or its boot ends: the next boot is never
+   * frozen. A machine that does not run is left as it is.
+   */
+  freeze(id: string, frozen: boolean): Promise<void>;
+
+  /** Kills the machine's init unasked, as a crash would, if it is in that boot; frozen or not. Otherwise nothing happens. */
+  crash(id: string, boot: number): Promise<void>;
+
   /** CPU time and memory of a running machine; undefined for one that does not run. */
   usage(id: string): Promise<MachineUsage | undefined>;
 

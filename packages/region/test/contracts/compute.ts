@@ -186,6 +186,45 @@ function storiesOfEnds(story: Teller): void {
     assert.equal(await driver.responds('i-a'), true);
   });
 
+  story('is frozen and goes on where it was, captured or not', async ({ driver, want, reopen }) => {
+    const machine = await want('i-a');
+    await driver.freeze('i-a', true);
+    await driver.ensure(off(machine));
+    await driver.freeze('i-a', true);
+    const running = await driver.ensure(boot(machine, 1));
+    assert.equal(await driver.responds('i-a'), true, 'what does not run is not frozen');
+    for (const frozen of [true, true, false, false]) {
+      await driver.freeze('i-a', frozen);
+      assert.equal(await driver.responds('i-a'), !frozen);
+    }
+    await driver.freeze('i-a', true);
+    await driver.capture('i-a', 'ami-1');
+    const next = (await reopen?.()) ?? driver;
+    assert.deepEqual(await next.status('i-a'), running);
+    assert.equal(await next.responds('i-a'), false, 'neither a capture nor a restart lets it go');
+    const again = await next.ensure({ ...boot(machine, 2), shutdownTimeoutMs: 0 });
+    assert.equal(again.state, 'running');
+    assert.equal(await next.responds('i-a'), true, 'the next boot is not frozen');
+    await next.remove('i-a');
+    await next.removeLayer('ami-1');
+  });
+
+  story('is crashed in the boot that is meant, frozen or not', async ({ driver, want }) => {
+    const machine = await want('i-a');
+    await driver.crash('i-a', 1);
+    await driver.ensure(boot(machine, 1));
+    await driver.crash('i-a', 2);
+    assert.equal((await driver.status('i-a'))?.state, 'running', 'another boot is left alone');
+    await driver.freeze('i-a', true);
+    const told = nextEnd(driver, 'i-a');
+    await driver.crash('i-a', 1);
+    await told;
+    const ended = await driver.status('i-a');
+    assert.equal(ended?.state, 'stopped');
+    assert.equal(ended?.end?.how, 'killed');
+    await driver.crash('i-a', 1);
+  });
+
   story('is known, with its end, to a driver that comes later', async ({ driver, want, end, reopen }) => {
     if (!reopen) return;
     const [living, dying] = [await want('i-a'), await want('i-b')];

@@ -13,8 +13,10 @@ import type {
 export interface SimCompute extends ComputeDriver {
   /** Ends a running machine's init: by a signal, or as its guest wishes. */
   end(id: string, how: Exclude<MachineEnd, 'failed'>): void;
-  /** Stops or resumes a running machine's processor: it runs, but does not respond. */
+  /** Stops or resumes a running machine's processor from inside: it runs, but does not respond. */
   hang(id: string, hung: boolean): void;
+  /** Was its processor stopped through the driver? */
+  isFrozen(id: string): boolean;
   /** From now on machines with this id fail to start for this reason; undefined: start again. */
   refuse(id: string, reason: string | undefined): void;
   /** The wanted state as last handed over. */
@@ -25,6 +27,7 @@ interface Machine {
   spec: MachineSpec;
   status: MachineStatus;
   hung: boolean;
+  frozen: boolean;
   console: string;
 }
 
@@ -49,6 +52,7 @@ export function simCompute(clock: Clock): SimCompute {
     const started = startedAt === undefined ? {} : { startedAt };
     machine.status = { id, state: 'stopped', boot, ...started, end: { how, at: clock.now(), detail } };
     machine.hung = false;
+    machine.frozen = false;
   };
 
   const boot = (machine: Machine): void => {
@@ -67,13 +71,19 @@ export function simCompute(clock: Clock): SimCompute {
     return machine?.status.state === 'running' ? machine : undefined;
   };
 
+  const end = (machine: Machine, how: MachineEnd): void => {
+    stop(machine, how, how === 'killed' ? 'init was killed' : 'the guest asked for it');
+    for (const changed of watchers) changed(machine.spec.id);
+  };
+
   return {
     images: async () => [simBaseImage],
 
     async ensure(spec) {
       let machine = machines.get(spec.id);
       if (!machine) {
-        machine = { spec, status: { id: spec.id, state: 'stopped', boot: 0 }, hung: false, console: '' };
+        const status: MachineStatus = { id: spec.id, state: 'stopped', boot: 0 };
+        machine = { spec, status, hung: false, frozen: false, console: '' };
         machines.set(spec.id, machine);
       }
       machine.spec = spec;
@@ -108,7 +118,20 @@ export function simCompute(clock: Clock): SimCompute {
       };
     },
 
-    responds: async (id) => running(id)?.hung === false,
+    async responds(id) {
+      const machine = running(id);
+      return machine !== undefined && !machine.hung && !machine.frozen;
+    },
+
+    async freeze(id, frozen) {
+      const machine = running(id);
+      if (machine) machine.frozen = frozen;
+    },
+
+    async crash(id, boot) {
+      const machine = running(id);
+      if (machine?.status.boot === boot) end(machine, 'killed');
+    },
 
     async usage(id): Promise<MachineUsage | undefined> {
       return running(id) && { cpuNs: 0, memoryBytes: 17_500_000 };
@@ -129,8 +152,7 @@ export function simCompute(clock: Clock): SimCompute {
     end(id, how) {
       const machine = running(id);
       if (!machine) throw new Error(`machine ${id} does not run`);
-      stop(machine, how, how === 'killed' ? 'init was killed' : 'the guest asked for it');
-      for (const changed of watchers) changed(id);
+      end(machine, how);
     },
 
     hang(id, hung) {
@@ -138,6 +160,8 @@ export function simCompute(clock: Clock): SimCompute {
       if (!machine) throw new Error(`machine ${id} does not run`);
       machine.hung = hung;
     },
+
+    isFrozen: (id) => running(id)?.frozen === true,
 
     refuse(id, reason) {
       if (reason === undefined) refused.delete(id);

@@ -15,7 +15,8 @@ export interface SimDrivers extends Drivers {
 
 /**
  * Drivers that know of each other: a target answers 200 on every port when the machine that has its address runs and the
- * network lets the node reach it, is silent when the network drops, and is down when there is no such machine.
+ * network lets the node reach it, is silent when the network drops or the machine is frozen, and is down when there is no
+ * such machine.
  */
 export function simDrivers(clock: Clock): SimDrivers {
   const compute = simCompute(clock);
@@ -48,7 +49,7 @@ export function simDrivers(clock: Clock): SimDrivers {
       protocol: 6,
       port: target.port,
     });
-    return open ? { status: 200 } : 'silent';
+    return open && !compute.isFrozen(namespace) ? { status: 200 } : 'silent';
   });
   return { compute: observed, network, loadBalancer, edge };
 }

@@ -3,7 +3,7 @@
  *
  * Wanted: as many healthy instances as the desired capacity says, spread evenly over the group's zones, registered with
  * its target groups. Observed: its instances' EC2 state and status checks, and what load balancers find. Woken by the
- * group, its members, their instances, their targets, and by hosts that come back; by time for grace periods and for
+ * group, its members, their instances, their targets, and by hosts and zones that come back; by time for grace periods and for
  * zones that had no capacity. What to do is decided by `planGroup`; everything of one pass happens without waiting for
  * anything, so that a replacement is launched in the same moment in which its predecessor was found dead.
  */
@@ -11,6 +11,7 @@ import type { Reconciler } from '../../reconcile/reconciler.ts';
 import type { Resource, ResourceKey } from '../../store/resource.ts';
 import { AwsError } from '../common/errors.ts';
 import { type LoopContext, loopScope, type Scope } from '../common/service.ts';
+import { faults } from '../ec2/fault/index.ts';
 import { terminateInstances } from '../ec2/instance/power.ts';
 import { hosts, instances } from '../ec2/records.ts';
 import { type TargetRecordSpec, targets } from '../elbv2/records.ts';
@@ -182,7 +183,9 @@ export function groupLoop(context: LoopContext): Reconciler {
     if (kind === members.kind) return [keyOfGroup(region, (changed.spec as MemberSpec).group)];
     if (kind === instances.kind) return groupOfMember(region, id);
     if (kind === targets.kind) return groupOfMember(region, (changed.spec as TargetRecordSpec).targetId);
-    if (kind === hosts.kind) return store.list(groups, region).map((group) => keyOfGroup(region, group.id));
+    if (kind === hosts.kind || kind === faults.kind) {
+      return store.list(groups, region).map((group) => keyOfGroup(region, group.id));
+    }
     return [];
   };
 

@@ -1,5 +1,6 @@
 /** A group as its plan sees it, from the records. */
 import type { Scope } from '../common/service.ts';
+import { impairedSince } from '../ec2/instance/plan-checks.ts';
 import { type LaunchTemplate, launchTemplates } from '../ec2/launch-template/launch-template.ts';
 import { instances } from '../ec2/records.ts';
 import type { GroupView, InstanceView, ZoneView } from './plan.ts';
@@ -65,7 +66,7 @@ export function instanceView(scope: Reading, group: Group, member: Member): Inst
     protectedFromScaleIn: spec.protectedFromScaleIn,
     inServiceAt: status.inServiceAt,
     ec2: state === 'running' || state === 'pending' ? state : 'ended',
-    impairedSince: instance?.status.checks.impairedSince,
+    impairedSince: instance && impairedSince(instance.status.checks),
     targetUnhealthy: isTargetUnhealthy(scope, member),
     reportedUnhealthy: spec.reportedUnhealthy,
   };

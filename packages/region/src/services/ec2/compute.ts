@@ -1,6 +1,7 @@
 /** The compute half of EC2: every operation and loop of instances, images, key pairs and launch templates. */
 import type { Reconciler } from '../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../common/service.ts';
+import { faultLoop } from './fault/loop.ts';
 import { baseImageLoop, imageLoop, layerLoop } from './image/loop.ts';
 import * as image from './image/operations.ts';
 import * as snapshot from './image/snapshot.ts';
@@ -10,6 +11,7 @@ import { getConsoleOutput } from './instance/console.ts';
 import { describeInstanceStatus, describeInstances } from './instance/describe.ts';
 import { instanceLoop } from './instance/loop.ts';
 import * as power from './instance/power.ts';
+import { recoveryLoop } from './instance/recovery-loop.ts';
 import { runInstances } from './instance/run.ts';
 import { instanceStatusLoop } from './instance/status-loop.ts';
 import * as types from './instance-type-operations.ts';
@@ -19,6 +21,7 @@ import * as version from './launch-template/version-operations.ts';
 
 export { type LaunchRequest, launchInstances } from './instance/launch.ts';
 export { instancesOf, terminateInstances } from './instance/power.ts';
+export { type Recovery, recoverInstance } from './instance/recover.ts';
 export { stateOf } from './instance/state.ts';
 export { type ResolvedTemplate, resolveLaunchTemplate } from './launch-template/launch-template.ts';
 
@@ -63,6 +66,8 @@ export const computeOperations: Readonly<Record<string, Operation>> = {
 export const computeReconcilers = (context: LoopContext): readonly Reconciler[] => [
   instanceLoop(context),
   instanceStatusLoop(context),
+  recoveryLoop(context),
+  faultLoop(context),
   imageLoop(context),
   baseImageLoop(context),
   layerLoop(context),

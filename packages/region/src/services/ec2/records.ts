@@ -210,6 +210,12 @@ export interface InstanceSpec {
   readonly force?: boolean;
   /** Boots asked for by the API: 1 at launch, one more at each start and reboot. */
   readonly boot: number;
+  /** The boot that a recovery began: what ran before was lost with its host. */
+  readonly recoveredBoot?: number;
+  /** When it was recovered, in the last 24 hours. */
+  readonly recoveries?: readonly TimeMs[];
+  /** Since when a recovery waits for a host that is well. */
+  readonly recoveryAskedAt?: TimeMs;
   /** Why the API wants it stopped or terminated, in AWS's form. */
   readonly stateReason?: { readonly code: string; readonly message: string };
   readonly stateTransitionReason?: string;
@@ -240,7 +246,8 @@ export interface InstanceStatus {
   readonly checks: {
     readonly system: 'ok' | 'impaired' | 'initializing' | 'insufficient-data' | 'not-applicable';
     readonly instance: 'ok' | 'impaired' | 'initializing' | 'insufficient-data' | 'not-applicable';
-    readonly impairedSince?: TimeMs;
+    readonly systemImpairedSince?: TimeMs;
+    readonly instanceImpairedSince?: TimeMs;
   };
   readonly terminatedAt?: TimeMs;
 }

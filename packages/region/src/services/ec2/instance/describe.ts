@@ -189,14 +189,14 @@ function shapeStatus(instance: Instance): ec2.InstanceStatus {
   const { id, spec, status } = instance;
   const state = stateOf(instance);
   const running = state === 'running' || state === 'pending';
-  const { system, instance: own, impairedSince } = status.checks;
+  const { system, instance: own, systemImpairedSince, instanceImpairedSince } = status.checks;
   return {
     InstanceId: id,
     AvailabilityZone: spec.zone,
     Events: [],
     InstanceState: shownState(state),
-    SystemStatus: summary(running ? system : 'not-applicable', impairedSince),
-    InstanceStatus: summary(running ? own : 'not-applicable', impairedSince),
+    SystemStatus: summary(running ? system : 'not-applicable', systemImpairedSince),
+    InstanceStatus: summary(running ? own : 'not-applicable', instanceImpairedSince),
   };
 }
 

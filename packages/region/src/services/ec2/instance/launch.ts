@@ -11,6 +11,7 @@ import { newId } from '../../common/names.ts';
 import type { Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
+import { lostZones } from '../fault/impairment.ts';
 import { volumes } from '../image/disks.ts';
 import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
 import { defaultCredits, instanceTypes } from '../instance-types.ts';
@@ -26,7 +27,7 @@ import {
   resolveSecurityGroups,
   subnetOf,
 } from '../network/index.ts';
-import { chooseHost, chooseZone, zonesWithCapacity } from '../placement.ts';
+import { chooseHost, chooseZone, type HostChoice, zonesWithCapacity } from '../placement.ts';
 import { hosts, type Instance, type InstanceSpec, instances, type Subnet, subnets } from '../records.ts';
 import { specifiedTags } from '../tags.ts';
 import {
@@ -292,10 +293,14 @@ function chooseSubnet(scope: Scope, network: NetworkRequest, instanceType: strin
   return defaultSubnetFor(scope, zone);
 }
 
-const hostChoices = (scope: Scope): { id: string; zone: string; failed: boolean }[] =>
-  scope.tx.list(hosts, scope.region).map(({ id, spec }) => ({ id, zone: spec.zone, failed: spec.failed }));
+function hostChoices({ tx, region }: Scope): HostChoice[] {
+  const lost = lostZones(tx, region);
+  return tx
+    .list(hosts, region)
+    .map(({ id, spec }) => ({ id, zone: spec.zone, failed: spec.failed || lost.has(spec.zone) }));
+}
 
-/** A host for one more instance. Throws `InsufficientInstanceCapacity` when every host of the zone has failed. */
+/** A host for one more instance. Throws `InsufficientInstanceCapacity` when no host of the zone is well. */
 export function placeOn(scope: Scope, zone: string, instanceType: string): string {
   const choices = hostChoices(scope);
   const held = scope.tx.list(instances, scope.region).filter(holdsCapacity);

@@ -1,13 +1,15 @@
 /**
  * The loop `ec2.instance`. Wanted: for each instance its machine on, off or gone, in the boot that was asked for, with its
  * network in force and its metadata published before it boots. Observed: the machine as the compute driver finds it.
- * Woken by: the instance, its interfaces, images that wait for its disk, its VPC coming into force, a machine's end; and
- * by machines and published records that exist for no instance, which are removed.
+ * Woken by: the instance, its interfaces, images that wait for its disk, its VPC coming into force, its host, faults of
+ * it, a machine's end; and by machines and published records that exist for no instance, which are removed.
  */
 import type { MachineSpec, MachineStatus } from '../../../drivers/compute.ts';
 import type { ReconcileResult, Reconciler } from '../../../reconcile/reconciler.ts';
 import type { Resource, ResourceKey } from '../../../store/resource.ts';
 import { type LoopContext, loopScope } from '../../common/service.ts';
+import { type Fault, faults } from '../fault/fault.ts';
+import { isHit, isHostFailed } from '../fault/impairment.ts';
 import { volumes } from '../image/disks.ts';
 import { type ImageRecord, images } from '../image/image.ts';
 import { instanceTypes } from '../instance-types.ts';
@@ -20,6 +22,7 @@ import {
   unassignPublicAddress,
 } from '../network/index.ts';
 import {
+  hosts,
   type Instance,
   type InstanceStatus,
   instances,
@@ -27,14 +30,7 @@ import {
   networkInterfaces,
   vpcs,
 } from '../records.ts';
-import {
-  NOT_APPLICABLE,
-  type Plan,
-  planInstance,
-  SHUTDOWN_TIMEOUT_MS,
-  TERMINATE_TIMEOUT_MS,
-  wantedBoot,
-} from './plan.ts';
+import { NOT_APPLICABLE, type Plan, planInstance, TERMINATE_TIMEOUT_MS, wantedBoot } from './plan.ts';
 import { instancePublisher } from './publisher.ts';
 import { stateOf } from './state.ts';
 
@@ -43,6 +39,8 @@ const keyOfInstance = (region: string, id: string): ResourceKey => ({ kind: inst
 export function instanceLoop(context: LoopContext): Reconciler {
   const { store, drivers, clock, settings } = context;
   const publisher = instancePublisher(context);
+  /** Whether each running machine is frozen, as this process last said it, by id and boot. */
+  const frozen = new Map<string, { readonly boot: number; readonly frozen: boolean }>();
 
   const keyOfMachine = (id: string): ResourceKey => {
     const known = store.everywhere(instances).find((instance) => instance.id === id);
@@ -83,13 +81,42 @@ export function instanceLoop(context: LoopContext): Reconciler {
       machine,
       inForce: attached.every((one) => isInForce(store, spec.vpcId, region, one.revision)),
       imaged: store.list(images, region).some((image) => waitsForDisk(image, instance)),
+      hostFailed: isHostFailed(store, instance),
+      canShutDown: canShutDown(instance, machine),
       now: clock.now(),
       terminatedVisibleMs: settings.terminatedVisibleMs,
     });
   };
 
-  const boot = async (instance: Instance, wanted: number): Promise<MachineStatus> => {
-    const machine = await drivers.compute.ensure(machineSpec(instance, 'on', SHUTDOWN_TIMEOUT_MS));
+  const canShutDown = (instance: Instance, machine: MachineStatus | undefined): boolean => {
+    const { spec } = instance;
+    if (isHostFailed(store, instance)) return false;
+    if (machine && spec.recoveredBoot !== undefined && machine.boot < spec.recoveredBoot) return false;
+    return !machine || !isHit(store, instance, 'hung', machine.boot);
+  };
+
+  /** Makes a running machine suffer what its host and the faults of it say. */
+  const suffer = async (instance: Instance, machine: MachineStatus | undefined): Promise<void> => {
+    const { id } = instance;
+    if (machine?.state !== 'running') {
+      frozen.delete(id);
+      return;
+    }
+    const wanted = isHostFailed(store, instance) || isHit(store, instance, 'hung', machine.boot);
+    const last = frozen.get(id);
+    const known = last?.boot === machine.boot ? last.frozen : undefined;
+    // What a recovery left behind on a failed host does not come to life again before it is killed.
+    const leftBehind = !canShutDown(instance, machine);
+    if (known !== wanted && (wanted || !leftBehind)) {
+      frozen.delete(id);
+      await drivers.compute.freeze(id, wanted);
+      frozen.set(id, { boot: machine.boot, frozen: wanted });
+    }
+    if (isHit(store, instance, 'dead', machine.boot)) await drivers.compute.crash(id, machine.boot);
+  };
+
+  const boot = async (instance: Instance, wanted: number, timeoutMs: number): Promise<MachineStatus> => {
+    const machine = await drivers.compute.ensure(machineSpec(instance, 'on', timeoutMs));
     if (machine.boot < wanted) {
       throw new Error(`the machine ${instance.id} is in boot ${machine.boot}, not ${wanted}`);
     }
@@ -113,11 +140,11 @@ export function instanceLoop(context: LoopContext): Reconciler {
   const tearDown = async (instance: Instance, machine: MachineStatus | undefined): Promise<void> => {
     const { region, id } = instance;
     if (machine?.state === 'running') {
-      await drivers.compute.ensure(
-        machineSpec(instance, 'off', instance.spec.force ? 0 : TERMINATE_TIMEOUT_MS),
-      );
+      const orderly = !instance.spec.force && canShutDown(instance, machine);
+      await drivers.compute.ensure(machineSpec(instance, 'off', orderly ? TERMINATE_TIMEOUT_MS : 0));
     }
     await drivers.compute.remove(id);
+    frozen.delete(id);
     await publisher.withdraw(id);
     store.transaction((tx) => {
       const current = tx.get(instances, region, id);
@@ -142,6 +169,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
     for (;;) {
       const instance = store.get(instances, key.region, key.id);
       if (!instance) return removeOrphan(key);
+      await suffer(instance, machine);
       const { status, step } = plan(instance, machine);
       if (Object.keys(status).length > 0) write(key, status);
       if (step.kind === 'rest') {
@@ -151,7 +179,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
         if (machine && step.for === 'image') write(key, { machine });
         return undefined;
       }
-      if (step.kind === 'boot') machine = await boot(instance, step.boot);
+      if (step.kind === 'boot') machine = await boot(instance, step.boot, step.timeoutMs);
       if (step.kind === 'power-off') {
         machine = await drivers.compute.ensure(machineSpec(instance, 'off', step.timeoutMs));
       }
@@ -189,6 +217,13 @@ export function instanceLoop(context: LoopContext): Reconciler {
         return [keyOfInstance(changed.region, (changed as ImageRecord).spec.instanceId)];
       }
       if (changed.kind === vpcs.kind) return waitingIn(changed);
+      if (changed.kind === faults.kind) {
+        const { target, targetId } = (changed as Fault).spec;
+        return target === 'instance' ? [keyOfInstance(changed.region, targetId)] : [];
+      }
+      if (changed.kind === hosts.kind) {
+        return store.list(instances, changed.region).filter(({ spec }) => spec.hostId === changed.id);
+      }
       return [];
     },
 

@@ -19,6 +19,12 @@ export interface ChecksView {
   readonly now: TimeMs;
 }
 
+/** When the first of the checks that fail began to fail. */
+export function impairedSince({ systemImpairedSince, instanceImpairedSince }: Checks): TimeMs | undefined {
+  const since = [systemImpairedSince, instanceImpairedSince].filter((at) => at !== undefined);
+  return since.length === 0 ? undefined : Math.min(...since);
+}
+
 export function planChecks(view: ChecksView): { readonly checks: Checks; readonly requeueAfterMs: number } {
   const { checks, reachable, hostIsWell, now } = view;
   const stillBooting = now - view.bootedAt < BOOT_GRACE_MS;
@@ -30,12 +36,14 @@ export function planChecks(view: ChecksView): { readonly checks: Checks; readonl
     : checks.instance === 'initializing' && stillBooting && hostIsWell
       ? 'initializing'
       : 'impaired';
-  const impaired = system === 'impaired' || instance === 'impaired';
+  const systemImpairedSince = system === 'impaired' ? (checks.systemImpairedSince ?? now) : undefined;
+  const instanceImpairedSince = instance === 'impaired' ? (checks.instanceImpairedSince ?? now) : undefined;
   return {
     checks: {
       system,
       instance,
-      ...(impaired && { impairedSince: checks.impairedSince ?? now }),
+      ...(systemImpairedSince !== undefined && { systemImpairedSince }),
+      ...(instanceImpairedSince !== undefined && { instanceImpairedSince }),
     },
     requeueAfterMs: instance === 'initializing' ? WHILE_INITIALIZING_MS : CHECK_EVERY_MS,
   };

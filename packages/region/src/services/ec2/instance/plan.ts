@@ -15,6 +15,10 @@ export interface InstanceView {
   readonly inForce: boolean;
   /** Does an image wait for its disk to be at rest before the next boot? */
   readonly imaged: boolean;
+  /** Its host has failed: nothing is started there. */
+  readonly hostFailed: boolean;
+  /** Can its guest shut down in order? Not one that is hung, on a failed host, or left behind on one by a recovery. */
+  readonly canShutDown: boolean;
   readonly now: number;
   readonly terminatedVisibleMs: number;
 }
@@ -23,8 +27,9 @@ export type Step =
   /** All is as wanted. */
   | { readonly kind: 'rest'; readonly requeueAfterMs?: number }
   /** Something else must come first, and names this instance when it is there. */
-  | { readonly kind: 'wait'; readonly for: 'network' | 'image' }
-  | { readonly kind: 'boot'; readonly boot: number }
+  | { readonly kind: 'wait'; readonly for: 'network' | 'image' | 'host' }
+  /** `timeoutMs`: what the guest of the boot before gets to shut down. */
+  | { readonly kind: 'boot'; readonly boot: number; readonly timeoutMs: number }
   | { readonly kind: 'power-off'; readonly timeoutMs: number }
   /** It is off: its public address is given back, and it is `stopped`. */
   | { readonly kind: 'settle' }
@@ -57,7 +62,7 @@ export function planInstance(view: InstanceView): Plan {
   }
   if (spec.wanted === 'stopped') {
     if (machine?.state === 'running') {
-      const timeoutMs = spec.force ? 0 : SHUTDOWN_TIMEOUT_MS;
+      const timeoutMs = spec.force ? 0 : shutdownTimeoutMs(view);
       return {
         status: { state: 'stopping', checks: NOT_APPLICABLE },
         step: { kind: 'power-off', timeoutMs },
@@ -72,6 +77,8 @@ export function planInstance(view: InstanceView): Plan {
   return planEnd(instance, machine);
 }
 
+const shutdownTimeoutMs = ({ canShutDown }: InstanceView): number => (canShutDown ? SHUTDOWN_TIMEOUT_MS : 0);
+
 const settled = (status: InstanceStatus): Plan => ({
   status: {},
   step: status.state === 'stopped' ? { kind: 'rest' } : { kind: 'settle' },
@@ -84,15 +91,18 @@ function planTerminated({ instance, machine, now, terminatedVisibleMs }: Instanc
 }
 
 /** A boot is due. A reboot leaves the state `running`; every other boot is `pending`. */
-function planBoot({ instance, machine, inForce, imaged }: InstanceView, boot: number): Plan {
+function planBoot(view: InstanceView, boot: number): Plan {
+  const { instance, machine, inForce, imaged, hostFailed } = view;
   const state = instance.status.state === 'running' ? 'running' : 'pending';
   const status = { state, checks: INITIALIZING } as const;
+  // Its checks go on: there is nothing yet that could be well.
+  if (hostFailed) return { status: { state }, step: { kind: 'wait', for: 'host' } };
   if (imaged && machine) {
     if (machine.state === 'stopped') return { status, step: { kind: 'wait', for: 'image' } };
-    return { status, step: { kind: 'power-off', timeoutMs: SHUTDOWN_TIMEOUT_MS } };
+    return { status, step: { kind: 'power-off', timeoutMs: shutdownTimeoutMs(view) } };
   }
   if (!inForce) return { status, step: { kind: 'wait', for: 'network' } };
-  return { status, step: { kind: 'boot', boot } };
+  return { status, step: { kind: 'boot', boot, timeoutMs: shutdownTimeoutMs(view) } };
 }
 
 /** The boot that was wanted has come to its end by itself. */

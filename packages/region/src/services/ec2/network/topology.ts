@@ -8,9 +8,8 @@ import type {
   VpcTopology,
 } from '../../../drivers/network.ts';
 import type { Reader } from '../../../store/store.ts';
+import { cutting } from '../fault/impairment.ts';
 import {
-  hosts,
-  instances,
   internetGateways,
   type NatGateway,
   type NetworkInterface,
@@ -100,23 +99,12 @@ const natGatewayTopology = ({ id, spec }: NatGateway): NatGatewayTopology => ({
   ...(spec.publicAddress !== undefined && { publicAddress: spec.publicAddress }),
 });
 
-/** Interfaces of instances whose logical host has failed: nothing passes from or to them. */
-function cutInterfaces(reader: Reader, region: string, interfaces: readonly NetworkInterface[]): string[] {
-  const failed = new Set(
-    reader
-      .list(hosts, region)
-      .filter(({ spec }) => spec.failed)
-      .map(({ id }) => id),
-  );
-  if (failed.size === 0) return [];
-  const hostOf = (found: NetworkInterface): string =>
-    reader.get(instances, region, found.spec.attachment?.instanceId ?? '')?.spec.hostId ?? '';
-  return interfaces.filter((found) => failed.has(hostOf(found))).map(({ id }) => id);
-}
-
 export function planTopology(reader: Reader, vpc: Vpc): VpcTopology {
   const { region } = vpc;
   const contents = contentsOf(reader, vpc);
+  const interfaces = contents.interfaces.filter(({ spec }) => spec.interfaceType !== 'nat_gateway');
+  const gateways = contents.natGateways.filter(isWanted);
+  const isCut = cutting(reader, region);
   return {
     vpcId: vpc.id,
     cidrs: vpc.spec.cidrs,
@@ -135,10 +123,8 @@ export function planTopology(reader: Reader, vpc: Vpc): VpcTopology {
       egress: spec.egress,
     })),
     securityGroups: contents.securityGroups.map(securityGroupTopology),
-    interfaces: contents.interfaces
-      .filter(({ spec }) => spec.interfaceType !== 'nat_gateway')
-      .map(interfaceTopology),
-    natGateways: contents.natGateways.filter(isWanted).map(natGatewayTopology),
-    cut: cutInterfaces(reader, region, contents.interfaces),
+    interfaces: interfaces.map(interfaceTopology),
+    natGateways: gateways.map(natGatewayTopology),
+    cut: [...interfaces.filter(isCut.interface), ...gateways.filter(isCut.natGateway)].map(({ id }) => id),
   };
 }

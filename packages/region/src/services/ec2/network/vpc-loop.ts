@@ -1,7 +1,7 @@
 /**
  * The loop `ec2.vpc`. Wanted: on the network, each VPC with its subnets, routes, rules and interfaces exactly as the store
  * says, and its router known to the edge. Observed: the VPCs that the network driver has. Woken by every change of what
- * stands in a VPC, and of the logical hosts, whose failure cuts interfaces off.
+ * stands in a VPC, and of logical hosts and faults, which cut interfaces and NAT gateways off.
  *
  * It writes the VPC's `status.appliedSequence`: what was written up to there is in force. Its own write wakes it again, and
  * must not make it write again: it writes only when something was newer than what is in force.
@@ -10,6 +10,7 @@ import type { Drivers } from '../../../drivers/index.ts';
 import type { ReconcileResult, Reconciler } from '../../../reconcile/reconciler.ts';
 import { keyOf, type Resource, type ResourceKey } from '../../../store/resource.ts';
 import type { LoopContext } from '../../common/service.ts';
+import { faults } from '../fault/fault.ts';
 import {
   hosts,
   instances,
@@ -61,7 +62,7 @@ export function vpcLoop(context: LoopContext): Reconciler {
       if (vpcId === undefined) return store.list(vpcs, region).map(keyOf);
       return [keyOfVpc(region, vpcId)];
     }
-    if (kind === hosts.kind) return store.list(vpcs, region).map(keyOf);
+    if (kind === hosts.kind || kind === faults.kind) return store.list(vpcs, region).map(keyOf);
     // While all hosts are well it makes no difference to the network where an instance lives.
     if (kind !== instances.kind || !store.list(hosts, region).some(({ spec }) => spec.failed)) return [];
     return [keyOfVpc(region, (changed.spec as { vpcId: string }).vpcId)];

@@ -4,6 +4,7 @@ import { applyFilters, type FilterFields } from '../../common/filters.ts';
 import { type RegionFacts, regionNamed, regions, type Zone, zonesOf } from '../../common/geography.ts';
 import type { Operation, RequestContext } from '../../common/service.ts';
 import * as errors from '../errors.ts';
+import { lostZones } from '../fault/impairment.ts';
 import { defaultVpc } from './default-vpc.ts';
 
 const endpointOf = ({ name }: RegionFacts): string => `ec2.${name}.amazonaws.com`;
@@ -30,15 +31,17 @@ function describeRegions(input: ec2.DescribeRegionsRequest): ec2.DescribeRegions
   };
 }
 
-/** Zones of a region that is open are always available; an outage shows in what runs there. */
-const zoneFields = (region: string): FilterFields<Zone> => ({
+const OUTAGE = 'The Availability Zone is cut off: nothing in it is reached from outside.';
+
+/** A zone that was cut off is impaired; all others are available. */
+const zoneFields = (region: string, lost: ReadonlySet<string>): FilterFields<Zone> => ({
   'group-name': ({ groupName }) => groupName,
-  message: () => undefined,
+  message: ({ name }) => (lost.has(name) ? OUTAGE : undefined),
   'opt-in-status': () => 'opt-in-not-required',
   'parent-zone-id': () => undefined,
   'parent-zone-name': () => undefined,
   'region-name': () => region,
-  state: () => 'available',
+  state: ({ name }) => (lost.has(name) ? 'impaired' : 'available'),
   'zone-id': ({ id }) => id,
   'zone-name': ({ name }) => name,
   'zone-type': () => 'availability-zone',
@@ -62,11 +65,12 @@ function describeAvailabilityZones(
     .filter(({ name }) => !input.ZoneNames?.length || input.ZoneNames.includes(name))
     .filter(({ id }) => !input.ZoneIds?.length || input.ZoneIds.includes(id));
   const longName = regionNamed(region)?.longName;
+  const lost = lostZones(context.tx, region);
   return {
-    AvailabilityZones: applyFilters(asked, input.Filters, zoneFields(region)).map((zone) => ({
-      State: 'available',
+    AvailabilityZones: applyFilters(asked, input.Filters, zoneFields(region, lost)).map((zone) => ({
+      State: lost.has(zone.name) ? 'impaired' : 'available',
       OptInStatus: 'opt-in-not-required',
-      Messages: [],
+      Messages: lost.has(zone.name) ? [{ Message: OUTAGE }] : [],
       RegionName: region,
       ZoneName: zone.name,
       ZoneId: zone.id,

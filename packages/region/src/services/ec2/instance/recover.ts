@@ -1,0 +1,100 @@
+/**
+ * Recovery: an instance of a failed host comes back on another host of its zone, as what it was: id, addresses, metadata
+ * and disk stay, what was in memory is gone. What the alarm's `recover` action calls.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-recover.html
+ */
+import { AwsError } from '../../common/errors.ts';
+import type { Scope } from '../../common/service.ts';
+import { incorrectInstanceState } from '../compute-errors.ts';
+import { operationNotPermitted } from '../errors.ts';
+import { isHostWell } from '../fault/impairment.ts';
+import type { Instance } from '../records.ts';
+import { placeOn } from './launch.ts';
+import { instanceOf } from './power.ts';
+import { stateOf } from './state.ts';
+
+/** AWS tries no more often with one instance. */
+export const RECOVERIES_A_DAY = 3;
+const DAY_MS = 86_400_000;
+
+export type Recovery =
+  /** It boots on this host. */
+  | { readonly outcome: 'recovered'; readonly hostId: string }
+  /** No host of its zone is well: tried again until one is. `error` is AWS's for that. */
+  | { readonly outcome: 'waiting'; readonly error: AwsError }
+  /** What it lives on is well, so that there is nothing to recover from. */
+  | { readonly outcome: 'not-needed' };
+
+/**
+ * Types with disks of their host, which a recovery would lose, and whole hosts: `d` behind the generation, the storage
+ * families, `metal`. https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+ */
+const isBoundToHost = (type: string): boolean =>
+  /^([a-z]+\d+[a-z]*d[a-z]*|[idh]\d\w*|im\d\w*|is\d\w*)\./.test(type) || /\.metal/.test(type);
+
+const recentRecoveries = ({ spec }: Instance, now: number): number[] =>
+  (spec.recoveries ?? []).filter((at) => at > now - DAY_MS);
+
+function checkRecoverable(scope: Scope, instance: Instance): void {
+  const { id, spec, tags } = instance;
+  const state = stateOf(instance);
+  if (state !== 'running' && state !== 'pending') {
+    throw incorrectInstanceState(
+      `The instance '${id}' is ${state}: only a running instance can be recovered.`,
+    );
+  }
+  if (isBoundToHost(spec.instanceType)) {
+    throw operationNotPermitted(`An instance of the type ${spec.instanceType} cannot be recovered: '${id}'.`);
+  }
+  const group = tags['aws:autoscaling:groupName'];
+  if (group !== undefined) {
+    throw operationNotPermitted(
+      `The instance '${id}' belongs to the Auto Scaling group '${group}', which replaces it instead of recovering it.`,
+    );
+  }
+  if (recentRecoveries(instance, scope.now).length >= RECOVERIES_A_DAY) {
+    throw operationNotPermitted(
+      `The instance '${id}' was recovered ${RECOVERIES_A_DAY} times within 24 hours, which is as often as is allowed.`,
+    );
+  }
+}
+
+/** A host for it elsewhere in its zone; AWS's error when there is none. */
+function placeAnew(scope: Scope, { spec }: Instance): string | AwsError {
+  try {
+    return placeOn(scope, spec.zone, spec.instanceType);
+  } catch (error) {
+    if (error instanceof AwsError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Recovers an instance, or notes that it is to be as soon as a host of its zone is well. Throws `InvalidInstanceID.*`,
+ * `IncorrectInstanceState` for one that does not run, `OperationNotPermitted` for a type with instance store, a member
+ * of an Auto Scaling group, and one that was recovered three times within 24 hours.
+ */
+export function recoverInstance(scope: Scope, id: string): Recovery {
+  const instance = instanceOf(scope, id);
+  checkRecoverable(scope, instance);
+  const { recoveryAskedAt, ...spec } = instance.spec;
+  if (isHostWell(scope.tx, instance)) {
+    if (recoveryAskedAt !== undefined) scope.tx.update(instance, { spec });
+    return { outcome: 'not-needed' };
+  }
+  const hostId = placeAnew(scope, instance);
+  if (hostId instanceof AwsError) {
+    scope.tx.update(instance, { spec: { ...spec, recoveryAskedAt: recoveryAskedAt ?? scope.now } });
+    return { outcome: 'waiting', error: hostId };
+  }
+  scope.tx.update(instance, {
+    spec: {
+      ...spec,
+      hostId,
+      boot: spec.boot + 1,
+      recoveredBoot: spec.boot + 1 + instance.status.guestBoots,
+      recoveries: [...recentRecoveries(instance, scope.now), scope.now],
+    },
+  });
+  return { outcome: 'recovered', hostId };
+}
