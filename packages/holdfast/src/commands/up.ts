@@ -98,7 +98,7 @@ function openLog(place: Place): number {
   return openSync(place.controlLog, 'a', 0o600);
 }
 
-/** Starts a control process of its own and waits until its API answers. */
+/** Starts a control process of its own and waits until its API answers and its loops run. */
 export async function startDetached(options: ControlOptions): Promise<ControlRecord> {
   const { place } = options;
   const log = openLog(place);
@@ -117,7 +117,7 @@ export async function startDetached(options: ControlOptions): Promise<ControlRec
   child.unref();
   for (;;) {
     const record = livingControl(place);
-    if (record?.pid === child.pid && record) return record;
+    if (record?.pid === child.pid && record?.loops === 'running') return record;
     if (ended !== undefined) {
       const said = readFileSync(place.controlLog, 'utf8')
         .slice(from)
@@ -137,7 +137,7 @@ export const up: Command = {
   summary: 'start the region, here in the foreground or detached',
   details:
     'In the foreground, Ctrl-C ends the control process; instances and load balancers go on without it.\nholdfast up takes them over again, holdfast down removes them.',
-  options: { ...controlOptions, detach: { type: 'boolean', help: 'return as soon as the API answers' } },
+  options: { ...controlOptions, detach: { type: 'boolean', help: 'return as soon as the region is up' } },
   async run(given) {
     const options = readControlOptions(given);
     const already = livingControl(options.place);

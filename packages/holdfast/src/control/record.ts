@@ -13,6 +13,8 @@ export interface ControlRecord {
   readonly driver: DriverName;
   readonly speed: number;
   readonly startedAt: string;
+  /** The API answers from the beginning; what it wants is brought about once the loops run. */
+  readonly loops: 'starting' | 'running';
 }
 
 /** What the last control wrote, whether it lives or not. */

@@ -10,6 +10,7 @@ import { startTicksOf } from '@holdfast/linux/host/process.ts';
 import { serviceAddresses } from '@holdfast/linux/layout.ts';
 import { type Drivers, type Log, lineLog, Region, systemClock } from '@holdfast/region';
 import { simDrivers } from '@holdfast/region/drivers/sim/index.ts';
+import { vpcs } from '@holdfast/region/services/ec2/records.ts';
 import { API_SERVER_SETTINGS, type ApiHandler } from '@holdfast/wire';
 import { Refusal } from '../command.ts';
 import type { DriverName, Place } from '../place.ts';
@@ -70,13 +71,15 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   const startTicks = startTicksOf(process.pid) ?? '';
   const startedAt = new Date().toISOString();
   const { speed } = options;
-  writeControlRecord(place, { pid: process.pid, startTicks, endpoint, version, driver, speed, startedAt });
+  const record = { pid: process.pid, startTicks, endpoint, version, driver, speed, startedAt };
+  writeControlRecord(place, { ...record, loops: 'starting' });
   log.info('the API answers', { endpoint, driver, version });
 
-  const inVpcs = driver === 'linux' ? serveVpcs(place, drivers, handler, log) : undefined;
+  const inVpcs = driver === 'linux' ? serveVpcs(place, region, handler, log) : undefined;
   const started = (async () => {
     await drivers.start?.();
     await region.start();
+    writeControlRecord(place, { ...record, loops: 'running' });
   })();
   started.catch((error: unknown) => {
     log.error('the control loops could not start', { error });
@@ -97,9 +100,8 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
   };
 }
 
-/** Keeps the API listening in each VPC that is there. */
-function serveVpcs(place: Place, drivers: Drivers, handler: ApiHandler, log: Log): VpcListeners {
-  const known = new Map<string, string>();
+/** Keeps the API listening in each VPC that the store knows; a listener opens as soon as the VPC's router is there. */
+function serveVpcs(place: Place, region: Region, handler: ApiHandler, log: Log): VpcListeners {
   const listeners = vpcListeners(place.layout, {
     log: (message, cause) => log.error(message, { error: cause }),
     open: (vpcId, namespace) => {
@@ -115,18 +117,10 @@ function serveVpcs(place: Place, drivers: Drivers, handler: ApiHandler, log: Log
       };
     },
   });
-  const { apply, remove } = drivers.network;
-  Object.assign(drivers.network, {
-    async apply(...given: Parameters<typeof apply>) {
-      await apply(...given);
-      known.set(given[0].vpcId, '');
-      listeners.sync(known);
-    },
-    async remove(vpcId: string) {
-      known.delete(vpcId);
-      listeners.sync(known);
-      await remove(vpcId);
-    },
+  const sync = (): void => listeners.sync(new Map(region.store.everywhere(vpcs).map(({ id }) => [id, ''])));
+  region.store.onCommit((changes) => {
+    if (changes.some(({ resource }) => resource.kind === vpcs.kind)) sync();
   });
+  sync();
   return listeners;
 }
