@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type * as ec2 from '@aws-sdk/client-ec2';
+import { absentOperations } from '../src/services/ec2/network/absent.ts';
 import { elasticIpOperations } from '../src/services/ec2/network/elastic-ip.ts';
 import { deleteInterface, networkOperations } from '../src/services/ec2/network/index.ts';
 import { interfaceAddressOperations } from '../src/services/ec2/network/interface-address.ts';
@@ -9,11 +10,14 @@ import { interfaceAttachmentOperations } from '../src/services/ec2/network/inter
 import { natGatewayOperations } from '../src/services/ec2/network/nat-gateway.ts';
 import { networkAclOperations } from '../src/services/ec2/network/network-acl.ts';
 import { networkAclEntryOperations } from '../src/services/ec2/network/network-acl-entry.ts';
+import { vpcCidrOperations } from '../src/services/ec2/network/vpc-cidr.ts';
 import { called, networkWorld } from './ec2-network-world.ts';
 
 /** Each of these has a file of its own, which holds the same of them. */
 const toldElsewhere = [
   elasticIpOperations,
+  absentOperations,
+  vpcCidrOperations,
   interfaceAddressOperations,
   interfaceAttachmentOperations,
   { ResetNetworkInterfaceAttribute: true },

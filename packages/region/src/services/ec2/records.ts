@@ -8,7 +8,10 @@ import type { NetworkAclEntry, RouteTarget, TrafficMatch } from '../../drivers/n
 import { type ResourceKey, type ResourceOf, resourceType, type Tags } from '../../store/resource.ts';
 
 export interface VpcSpec {
+  /** The primary one first. */
   readonly cidrs: readonly string[];
+  /** By block: the ids of the associations that came after the first one, which is named after the VPC. */
+  readonly cidrAssociationIds?: Readonly<Record<string, string>>;
   readonly isDefault: boolean;
   readonly instanceTenancy: 'default';
   readonly enableDnsSupport: boolean;

@@ -2,6 +2,7 @@
 import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../../common/service.ts';
 import { tagOperations } from '../tag-operations.ts';
+import { absentOperations } from './absent.ts';
 import { dhcpOptionsOperations } from './dhcp-options.ts';
 import { elasticIpOperations } from './elastic-ip.ts';
 import { interfaceAddressOperations } from './interface-address.ts';
@@ -18,6 +19,7 @@ import { securityGroupOperations } from './security-group.ts';
 import { securityGroupRuleOperations } from './security-group-rule.ts';
 import { subnetOperations } from './subnet.ts';
 import { vpcOperations } from './vpc.ts';
+import { vpcCidrOperations } from './vpc-cidr.ts';
 import { vpcLoop } from './vpc-loop.ts';
 import { zoneOperations } from './zone.ts';
 
@@ -48,6 +50,7 @@ export { resolveSecurityGroups, securityGroupOf } from './security-group-lookup.
 export const networkOperations: Readonly<Record<string, Operation>> = {
   ...zoneOperations,
   ...vpcOperations,
+  ...vpcCidrOperations,
   ...subnetOperations,
   ...internetGatewayOperations,
   ...routeTableOperations,
@@ -62,6 +65,7 @@ export const networkOperations: Readonly<Record<string, Operation>> = {
   ...interfaceAddressOperations,
   ...elasticIpOperations,
   ...natGatewayOperations,
+  ...absentOperations,
   ...tagOperations,
 };
 

@@ -12,6 +12,7 @@ import { vpcOrDefault } from './default-vpc.ts';
 import { subnetOf } from './interface.ts';
 import { liveTarget, type Route } from './route-target.ts';
 import { select, truth } from './selection.ts';
+import { localRoute } from './vpc-parts.ts';
 
 /** The table of that id. Throws `InvalidRouteTableID.NotFound`. */
 export function routeTableOf(scope: Scope, id: string): RouteTable {
@@ -78,12 +79,6 @@ const tableShape = (scope: Scope, table: RouteTable): ec2.RouteTable => ({
   Associations: associationsOf(table),
   PropagatingVgws: [],
   Tags: tagList(table.tags),
-});
-
-const localRoute = (destination: string): Route => ({
-  destination,
-  target: { kind: 'local' },
-  origin: 'CreateRouteTable',
 });
 
 function createRouteTable(

@@ -140,6 +140,8 @@ function replaceRoute(input: ec2.ReplaceRouteRequest, context: RequestContext): 
     );
   }
   if (previous.origin === 'CreateRouteTable') {
+    // It is the local one already.
+    if (input.LocalTarget === true) return;
     throw unsupported('another target for the local route of a VPC');
   }
   if (input.LocalTarget === true) {

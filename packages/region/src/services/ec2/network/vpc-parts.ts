@@ -7,6 +7,7 @@ import {
   type NetworkAcl,
   networkAcls,
   type RouteTable,
+  type RouteTableSpec,
   routeTables,
   type SecurityGroupRuleRecord,
   securityGroups,
@@ -45,7 +46,7 @@ export function makeVpc(scope: Scope, request: VpcRequest): Vpc {
       main: true,
       mainAssociationId: newId(scope, 'rtbassoc'),
       associations: [],
-      routes: [{ destination: request.cidr, target: { kind: 'local' }, origin: 'CreateRouteTable' }],
+      routes: [localRoute(request.cidr)],
     },
   });
   const allowAll = { ruleNumber: 100, action: 'allow', protocol: -1, cidr: '0.0.0.0/0' } as const;
@@ -75,6 +76,13 @@ export function makeVpc(scope: Scope, request: VpcRequest): Vpc {
   });
   return vpc;
 }
+
+/** The route that leads to a block of the VPC itself; every table has one for each block. */
+export const localRoute = (destination: string): RouteTableSpec['routes'][number] => ({
+  destination,
+  target: { kind: 'local' },
+  origin: 'CreateRouteTable',
+});
 
 /** The egress rule that every new security group has. */
 export const allowAllEgress = (scope: Scope): SecurityGroupRuleRecord => ({

@@ -16,14 +16,12 @@ import {
   vpcs,
 } from '../records.ts';
 import { specifiedTags, tagList } from '../tags.ts';
-import { type Cidr, cidrOf, formatCidr, overlaps, parseCidr } from './cidr.ts';
+import { formatCidr } from './cidr.ts';
 import { defaultVpc, makeDefaultVpc, vpcOrDefault } from './default-vpc.ts';
 import { dhcpOptionsId } from './dhcp-options.ts';
 import { select, truth } from './selection.ts';
+import { cidrAssociation, cidrAssociationId, vpcCidr } from './vpc-cidr.ts';
 import { makeVpc } from './vpc-parts.ts';
-
-/** The id of the association between a VPC and its block; there is one of each. */
-const associationId = ({ id }: Vpc): string => id.replace('vpc-', 'vpc-cidr-assoc-');
 
 /**
  * A VPC can be used once the network has it. An account's default VPC was there before anybody asks: a region that is opened
@@ -38,9 +36,7 @@ function vpcShape(scope: Scope, vpc: Vpc): ec2.Vpc {
     VpcId: vpc.id,
     State: stateOf(vpc),
     CidrBlock: cidr,
-    CidrBlockAssociationSet: [
-      { AssociationId: associationId(vpc), CidrBlock: cidr, CidrBlockState: { State: 'associated' } },
-    ],
+    CidrBlockAssociationSet: vpc.spec.cidrs.map((block) => cidrAssociation(vpc, block)),
     Ipv6CidrBlockAssociationSet: [],
     DhcpOptionsId: dhcpOptionsId(scope),
     InstanceTenancy: vpc.spec.instanceTenancy,
@@ -48,21 +44,6 @@ function vpcShape(scope: Scope, vpc: Vpc): ec2.Vpc {
     OwnerId: scope.settings.accountId,
     Tags: tagList(vpc.tags),
   };
-}
-
-/**
- * What AWS takes as a VPC's block: /16 to /28, and none of the ranges that mean something else; nor the block that this
- * region's public addresses are from.
- * https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
- */
-function vpcCidr(scope: Scope, text: string): Cidr {
-  const cidr = parseCidr(text);
-  if (!cidr) throw errors.invalidCidrBlock(text);
-  const elsewhere = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', scope.settings.publicCidr];
-  if (cidr.prefix < 16 || cidr.prefix > 28 || elsewhere.some((other) => overlaps(cidr, cidrOf(other)))) {
-    throw errors.invalidVpcRange(text);
-  }
-  return cidr;
 }
 
 function createVpc(input: ec2.CreateVpcRequest, context: RequestContext): ec2.CreateVpcResult {
@@ -134,7 +115,8 @@ const vpcFields = (scope: Scope): FilterFields<Vpc> => {
   return {
     cidr,
     'cidr-block': cidr,
-    'cidr-block-association.association-id': associationId,
+    'cidr-block-association.association-id': (vpc) =>
+      vpc.spec.cidrs.map((block) => cidrAssociationId(vpc, block)),
     'cidr-block-association.cidr-block': cidr,
     'cidr-block-association.state': () => 'associated',
     'dhcp-options-id': () => dhcpOptionsId(scope),
