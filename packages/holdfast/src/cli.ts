@@ -7,6 +7,7 @@ import { doctor } from './commands/doctor.ts';
 import { down } from './commands/down.ts';
 import { env } from './commands/env.ts';
 import { exec } from './commands/exec.ts';
+import { fault } from './commands/fault.ts';
 import { logs } from './commands/logs.ts';
 import { setup } from './commands/setup.ts';
 import { ssh } from './commands/ssh.ts';
@@ -15,7 +16,7 @@ import { up } from './commands/up.ts';
 import { version } from './version.ts';
 
 /** In the order of the help. */
-const commands: readonly Command[] = [up, status, env, down, demo, setup, doctor, exec, ssh, logs];
+const commands: readonly Command[] = [up, status, env, down, demo, fault, setup, doctor, exec, ssh, logs];
 /** Not for people: what other commands start. */
 const inner: readonly Command[] = [control];
 

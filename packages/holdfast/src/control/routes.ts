@@ -5,6 +5,7 @@ import { instances } from '@holdfast/region/services/ec2/records.ts';
 import type { Origin, PlainRoute } from '@holdfast/wire';
 import type { DriverName, Place } from '../place.ts';
 import { version } from '../version.ts';
+import { json } from './json.ts';
 
 export interface RunningInstance {
   readonly id: string;
@@ -26,11 +27,6 @@ interface RoutesOptions {
   readonly drivers: Drivers;
   readonly driver: DriverName;
   readonly place: Place;
-}
-
-function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(body)}\n`);
 }
 
 export function healthRoutes({ region, drivers, driver }: RoutesOptions): Record<string, PlainRoute> {

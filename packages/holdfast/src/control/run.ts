@@ -15,6 +15,7 @@ import { API_SERVER_SETTINGS, type ApiHandler } from '@holdfast/wire';
 import { Refusal } from '../command.ts';
 import type { DriverName, Place } from '../place.ts';
 import { version } from '../version.ts';
+import { faultRoutes } from './faults.ts';
 import { apiHandler, listenOnHost } from './listen.ts';
 import { livingControl, removeControlRecord, writeControlRecord } from './record.ts';
 import { healthRoutes } from './routes.ts';
@@ -56,7 +57,7 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     storeFile: join(folder, 'store.db'),
     settings: { publicCidr, loadBalancerSuffix: options.loadBalancerSuffix },
   });
-  const routes = healthRoutes({ region, drivers, driver, place });
+  const routes = { ...healthRoutes({ region, drivers, driver, place }), ...faultRoutes(region) };
   const handler = apiHandler({
     region,
     strictAuth: options.strictAuth,
