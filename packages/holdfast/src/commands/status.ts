@@ -34,7 +34,7 @@ function inWords(status: RegionStatus): string {
   ];
   for (const one of status.instances ?? []) {
     lines.push(
-      `         ${one.id}  ${one.state.padEnd(13)} ${one.type.padEnd(10)} ${one.zone}  ${one.name ?? ''}`.trimEnd(),
+      `         ${one.id}  ${one.state.padEnd(13)} ${one.type.padEnd(10)} ${one.host}  ${one.name ?? ''}`.trimEnd(),
     );
   }
   for (const node of status.loadBalancerNodes ?? []) {

@@ -14,6 +14,8 @@ export interface RunningInstance {
   readonly state: string;
   readonly type: string;
   readonly zone: string;
+  /** The logical host it lives on, such as `us-west-2a-h1`. */
+  readonly host: string;
 }
 
 export interface RunningThings {
@@ -56,6 +58,7 @@ async function runningThings(region: Region, drivers: Drivers): Promise<RunningT
       state: one.status.state,
       type: one.spec.instanceType,
       zone: one.spec.zone,
+      host: one.spec.hostId,
     })),
     loadBalancerNodes: await drivers.loadBalancer.list(),
     vpcs: (await drivers.network.list()).length,

@@ -16,14 +16,17 @@ export const failed = (one: Request): boolean => typeof one.status !== 'number' 
 export class Load {
   readonly requests: Request[] = [];
   readonly #url: string;
+  readonly #patienceMs: number;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
   readonly #underWay = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #sent = 0;
   #startedAt = 0;
 
-  constructor(url: string) {
+  /** Each client gives up after `patienceMs` without an answer. */
+  constructor(url: string, patienceMs = 15_000) {
     this.#url = url;
+    this.#patienceMs = patienceMs;
   }
 
   /** Sends `perSecond` requests each second until `stop`, at most `most`. */
@@ -57,7 +60,7 @@ export class Load {
     return new Promise((resolve) => {
       const end = (status: number | string, servedBy?: string): void =>
         resolve({ sentAt, endedAt: performance.now(), status, ...(servedBy && { servedBy }) });
-      const sent = request(this.#url, { agent: this.#agent, timeout: 15_000 }, (response) => {
+      const sent = request(this.#url, { agent: this.#agent, timeout: this.#patienceMs }, (response) => {
         let body = '';
         response.on('data', (chunk: Buffer) => {
           body += chunk.toString();
