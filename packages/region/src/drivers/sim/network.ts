@@ -39,6 +39,7 @@ export interface SimNetwork extends NetworkDriver {
 }
 
 const OUTSIDE = '203.0.113.7';
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'];
 
 export function contains(cidr: string, address: string): boolean {
   const [network = '', bits = '32'] = cidr.split('/');
@@ -188,6 +189,12 @@ export function simNetwork(): SimNetwork {
     if (!aclBothWays(from, 'egress', packet, attempt.to)) return false;
     const source = exitAddress(from, attempt.to, packet);
     if (source === undefined) return false;
+    // Private addresses are nowhere in the internet; a NAT gateway answers nobody.
+    if (PRIVATE.some((range) => contains(range, attempt.to))) return false;
+    const isGateway = [...applied.values()].some(({ topology }) =>
+      topology.natGateways.some((one) => one.publicAddress === attempt.to),
+    );
+    if (isGateway) return false;
     const isPublic = everything().some((one) => one.publicAddress === attempt.to);
     return isPublic ? fromOutside({ ...packet, source }) : true;
   };
@@ -195,7 +202,9 @@ export function simNetwork(): SimNetwork {
   return {
     async apply(topology, generation) {
       const groups = new Set(topology.securityGroups.map((group) => group.securityGroupId));
-      const unknown = topology.interfaces.flatMap((one) => one.securityGroupIds).find((id) => !groups.has(id));
+      const unknown = topology.interfaces
+        .flatMap((one) => one.securityGroupIds)
+        .find((id) => !groups.has(id));
       if (unknown !== undefined) throw new Error(`${topology.vpcId}: there is no security group ${unknown}`);
       const current = applied.get(topology.vpcId);
       if (current && current.generation > generation) return;
