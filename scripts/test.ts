@@ -55,7 +55,7 @@ function runPart(part: Part, names: readonly string[]): number {
 
 const names = process.argv.slice(2);
 if (names.length === 0) {
-  const checked = run('tsc', ['-p', '.']) || run('biome', ['check', '.']);
+  const checked = run('tsc', ['-p', '.']) || run(process.execPath, ['scripts/style.ts']);
   if (checked !== 0) process.exit(checked);
 }
 prepare();
