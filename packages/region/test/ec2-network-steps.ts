@@ -229,7 +229,7 @@ export const stepsOf = (constraints: { minLength: number; maxLength: number }): 
 
 /**
  * What every sequence begins with: a VPC with a public and a private subnet, a NAT gateway between them, an Elastic IP to
- * spare, the instances that `node` launches (it gives their interfaces), two in the public subnet and one in the private,
+ * spare, the instances that `node` launches (it gives their interfaces), two in the public subnet and two in the private,
  * and two more interfaces, one of them attached.
  */
 export async function layGround(
@@ -266,7 +266,7 @@ export async function layGround(
   ];
   await call('AuthorizeSecurityGroupIngress', { GroupId, IpPermissions });
   const nodes: string[] = [];
-  for (const SubnetId of [open, open, closed]) nodes.push(await node(SubnetId, GroupId));
+  for (const SubnetId of [open, open, closed, closed]) nodes.push(await node(SubnetId, GroupId));
   await call('AssociateAddress', { AllocationId: ofNode, NetworkInterfaceId: nodes[0] });
   const second = async (): Promise<string> =>
     (await call('CreateNetworkInterface', { SubnetId: open, Groups: [GroupId] })).NetworkInterface
