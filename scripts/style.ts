@@ -10,7 +10,10 @@ const root = join(import.meta.dirname, '..');
 const program = join(root, 'node_modules/@biomejs', `cli-linux-${process.arch}`, 'biome');
 
 if (existsSync(program)) {
-  const { status } = spawnSync(program, ['check', ...process.argv.slice(2), '.'], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(program, ['check', ...process.argv.slice(2), '.'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   process.exit(status ?? 1);
 }
 console.log(`skipped: style: there is no Biome for ${process.platform} on ${process.arch} here`);
