@@ -10,7 +10,8 @@ import { controlOptions, readControlOptions, startDetached } from './up.ts';
 export const demo: Command = {
   name: 'demo',
   usage: '[--keep]',
-  summary: 'a two-zone web service that survives: starts it, loads it, kills its instances, reports',
+  summary:
+    'a two-zone web service that survives: starts it, loads it, kills its instances, cuts off a zone, reports',
   options: {
     ...controlOptions,
     keep: { type: 'boolean', help: 'leave the region and the web service running' },

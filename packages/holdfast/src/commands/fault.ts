@@ -1,29 +1,12 @@
 import { faultKinds } from '@holdfast/region/services/ec2/fault/index.ts';
-import { type Arguments, type Command, Refusal, UsageError } from '../command.ts';
+import { type Arguments, type Command, UsageError } from '../command.ts';
+import { askControl } from '../control/ask.ts';
 import type { ShownFault } from '../control/faults.ts';
-import { livingControl } from '../control/record.ts';
 import { instanceNamed } from '../instance.ts';
 import { type Place, placeOf, placeOptions } from '../place.ts';
 import { environmentFor } from './env.ts';
 
 const targets = Object.keys(faultKinds) as ShownFault['target'][];
-
-/** Asks the control process; its refusals in its own words. */
-export async function askControl<T>(place: Place, path: string, body?: object): Promise<T> {
-  const record = livingControl(place);
-  if (!record) throw new Refusal('no region is up. Start one: npx holdfast up --detach');
-  const answer = await fetch(`${record.endpoint}${path}`, {
-    ...(body && {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    }),
-    signal: AbortSignal.timeout(10_000),
-  });
-  const said = (await answer.json()) as T & { message?: string };
-  if (!answer.ok) throw new Refusal(said.message ?? `control answered ${answer.status}`);
-  return said;
-}
 
 const regionOf = (given: Arguments): string =>
   given.text('region') ?? environmentFor('').AWS_DEFAULT_REGION ?? 'us-east-1';

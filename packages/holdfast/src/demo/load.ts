@@ -17,7 +17,8 @@ export class Load {
   readonly requests: Request[] = [];
   readonly #url: string;
   readonly #patienceMs: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  // Each user has a connection of his own: one that waits does not keep the others waiting.
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4_096 });
   readonly #underWay = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #sent = 0;

@@ -120,7 +120,7 @@ export async function createStack(clients: Clients, name: string): Promise<Stack
       VPCZoneIdentifier: subnets.join(','),
       TargetGroupARNs: [targetGroupArn],
       HealthCheckType: 'ELB',
-      HealthCheckGracePeriod: 30,
+      HealthCheckGracePeriod: 15,
     }),
   );
   return {
