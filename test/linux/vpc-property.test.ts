@@ -8,17 +8,14 @@ import { describe, test } from 'node:test';
 import type * as ec2 from '@aws-sdk/client-ec2';
 import { hostLayout } from '@holdfast/linux/layout.ts';
 import { missingForNetwork } from '@holdfast/linux/network/index.ts';
-import { virtualClock } from '@holdfast/region/clock.ts';
-import type { NetworkDriver } from '@holdfast/region/drivers/network.ts';
-import { simDrivers } from '@holdfast/region/drivers/sim/index.ts';
 import { AwsError } from '@holdfast/region/services/common/errors.ts';
 import fc from 'fast-check';
 import { openNetwork } from '../../packages/linux/test/network-harness.ts';
 import { describeAll, Reference, type Traffic } from '../../packages/region/test/ec2-network-reference.ts';
 import { inputOf, layGround, type Step, stepsOf } from '../../packages/region/test/ec2-network-steps.ts';
-import { networkWorld } from '../../packages/region/test/ec2-network-world.ts';
+import { type Network, openWorld, type World } from './vpc-world.ts';
 
-const layout = hostLayout({ prefix: 'hfv', publicCidr: '198.19.128.0/21' });
+const layout = hostLayout({ prefix: 'hfv', publicCidr: '198.19.128.0/22' });
 const missing = missingForNetwork()
   .map(({ what }) => what)
   .join(', ');
@@ -31,32 +28,6 @@ const traffics: readonly Traffic[] = [
   { protocol: 6, port: 80 },
   { protocol: 17, port: 53 },
 ];
-
-type World = Awaited<ReturnType<typeof networkWorld>>;
-type Network = Awaited<ReturnType<typeof openNetwork>>;
-
-/** The region's network on this machine's; everything else is simulated. */
-async function openWorld(network: Network): Promise<World> {
-  const { driver } = network;
-  const onThisMachine: NetworkDriver = {
-    ...driver,
-    apply: (topology, generation) => {
-      const interfaces = topology.interfaces.map((one) =>
-        one.attachment
-          ? {
-              ...one,
-              attachment: { ...one.attachment, namespace: network.namespace(one.attachment.namespace) },
-            }
-          : one,
-      );
-      return driver.apply({ ...topology, interfaces }, generation);
-    },
-  };
-  const clock = virtualClock();
-  const sim = simDrivers(clock);
-  const drivers = { ...sim, network: { ...sim.network, ...onThisMachine } };
-  return networkWorld({ clock, drivers, settings: { publicCidr: layout.publicCidr } });
-}
 
 interface Seen {
   yes: number;
@@ -122,7 +93,7 @@ async function play(steps: readonly Step[], seen: Seen): Promise<void> {
   const network = await openNetwork(layout);
   let world: World | undefined;
   try {
-    world = await openWorld(network);
+    world = await openWorld(network, layout);
     const { call, launchOne, describe: shown, idle } = world;
     await layGround(call, async (SubnetId, GroupId) => {
       const id = await launchOne({ SubnetId, SecurityGroupIds: [GroupId] });

@@ -1,0 +1,132 @@
+/** Calls of the API about VPCs, and what real packets find right after them. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { connectTcp, listenTcp } from '@holdfast/linux/host/namespace-sockets.ts';
+import { hostLayout } from '@holdfast/linux/layout.ts';
+import { missingForNetwork } from '@holdfast/linux/network/index.ts';
+import { openNetwork, serve, tcpReads } from '../../packages/linux/test/network-harness.ts';
+import { layGround } from '../../packages/region/test/ec2-network-steps.ts';
+import { type Network, openWorld, type World } from './vpc-world.ts';
+
+const layout = hostLayout({ prefix: 'hfvt', publicCidr: '198.19.132.0/22' });
+const missing = missingForNetwork()
+  .map(({ what }) => what)
+  .join(', ');
+const PATIENT_MS = 5_000;
+
+describe('VPCs on this machine', { skip: missing === '' ? false : `missing: ${missing}` }, () => {
+  let network: Network;
+  let world: World;
+  /** Instances and their interfaces: two in the public subnet, two in the private one. */
+  let instances: string[];
+  let nodes: string[];
+  let group: string;
+
+  beforeEach(async () => {
+    network = await openNetwork(layout);
+    world = await openWorld(network, layout);
+    instances = [];
+    const ground = await layGround(world.call, async (SubnetId, GroupId) => {
+      const id = await world.launchOne({ SubnetId, SecurityGroupIds: [GroupId] });
+      instances.push(id);
+      return (await world.describe(id)).NetworkInterfaces?.[0]?.NetworkInterfaceId ?? '';
+    });
+    ({ nodes, group } = ground);
+    await world.idle();
+  });
+  afterEach(async () => {
+    await world?.region.stop();
+    await network?.close();
+  });
+
+  const interfaceOf = async (id: string | undefined) =>
+    (await world.call('DescribeNetworkInterfaces', { NetworkInterfaceIds: [id] })).NetworkInterfaces[0];
+  const tcp = (from: string, to: string, patienceMs: number): Promise<boolean> =>
+    network.reaches({ from, to, protocol: 6, port: 80 }, patienceMs);
+
+  test('an Elastic IP moves while traffic runs: the old flow ends, a new one works at once', async () => {
+    const [address] = (await world.call('DescribeAddresses')).Addresses.filter(
+      (one: { NetworkInterfaceId?: string }) => one.NetworkInterfaceId === nodes[0],
+    );
+    const { AllocationId, PublicIp } = address;
+    const echo = (instance: string | undefined): { close(): void } =>
+      serve(listenTcp(network.namespace(instance ?? ''), '0.0.0.0', 80), (socket) => {
+        socket.write(instance ?? '');
+        socket.pipe(socket);
+      });
+    const servers = [echo(instances[0]), echo(instances[1])];
+    try {
+      const flow = connectTcp(network.outside.namespace, PublicIp, 80);
+      const [hello] = await once(flow, 'data', { signal: AbortSignal.timeout(PATIENT_MS) });
+      assert.equal(String(hello), instances[0]);
+      // The second instance has two interfaces: one is named.
+      await world.call('AssociateAddress', { AllocationId, NetworkInterfaceId: nodes[1] });
+      await world.idle();
+      assert.equal(await tcpReads(network.outside.namespace, PublicIp, 80, PATIENT_MS), instances[1]);
+      flow.write('?');
+      const answer = await once(flow, 'data', { signal: AbortSignal.timeout(400) }).catch(() => undefined);
+      assert.equal(answer, undefined);
+      flow.destroy();
+    } finally {
+      for (const server of servers) server.close();
+    }
+  });
+
+  test('a second interface joins a running machine, answers in its subnet, and leaves', async () => {
+    const { SubnetId } = await interfaceOf(nodes[0]);
+    const made = await world.call('CreateNetworkInterface', { SubnetId, Groups: [group] });
+    const { NetworkInterfaceId, PrivateIpAddress } = made.NetworkInterface;
+    assert.equal(await tcp(nodes[0] ?? '', PrivateIpAddress, 400), false);
+    // A machine of the private subnet gets a leg in the public one.
+    const { AttachmentId } = await world.call('AttachNetworkInterface', {
+      NetworkInterfaceId,
+      InstanceId: instances[2],
+      DeviceIndex: 1,
+    });
+    await world.idle();
+    assert.ok(await tcp(nodes[0] ?? '', PrivateIpAddress, PATIENT_MS));
+    const { PrivateIpAddress: first } = await interfaceOf(nodes[2]);
+    assert.ok(await tcp(nodes[3] ?? '', first, PATIENT_MS), 'the first one answers as before');
+    await world.call('DetachNetworkInterface', { AttachmentId, Force: true });
+    await world.idle();
+    assert.equal(await tcp(nodes[0] ?? '', PrivateIpAddress, 400), false);
+    assert.ok(await tcp(nodes[3] ?? '', first, PATIENT_MS));
+  });
+
+  test('a secondary address answers, moves to another machine, and is gone', async () => {
+    const [one = '', two = '', asker = ''] = [nodes[2], nodes[3], nodes[0]];
+    const assigned = await world.call('AssignPrivateIpAddresses', {
+      NetworkInterfaceId: one,
+      SecondaryPrivateIpAddressCount: 1,
+    });
+    const [{ PrivateIpAddress }] = assigned.AssignedPrivateIpAddresses;
+    await world.idle();
+    assert.ok(await tcp(asker, PrivateIpAddress, PATIENT_MS));
+    const addresses = { PrivateIpAddresses: [PrivateIpAddress] };
+    await world.call('AssignPrivateIpAddresses', {
+      NetworkInterfaceId: two,
+      ...addresses,
+      AllowReassignment: true,
+    });
+    await world.idle();
+    assert.ok(await tcp(asker, PrivateIpAddress, PATIENT_MS));
+    await world.call('UnassignPrivateIpAddresses', { NetworkInterfaceId: two, ...addresses });
+    await world.idle();
+    assert.equal(await tcp(asker, PrivateIpAddress, 400), false);
+  });
+
+  test('a NAT gateway that is deleted takes the way out of its subnets along, and no other', async () => {
+    const [gateway] = (await world.call('DescribeNatGateways')).NatGateways;
+    const elastic = gateway.NatGatewayAddresses[0].PublicIp;
+    assert.equal(gateway.State, 'available');
+    assert.equal(await network.publicAddressSeen(nodes[2] ?? '', PATIENT_MS), elastic);
+    await world.call('DeleteNatGateway', { NatGatewayId: gateway.NatGatewayId });
+    await world.idle();
+    assert.equal(await network.publicAddressSeen(nodes[2] ?? '', 400), undefined);
+    const { Association } = await interfaceOf(nodes[0]);
+    assert.equal(await network.publicAddressSeen(nodes[0] ?? '', PATIENT_MS), Association.PublicIp);
+    const { NatGateways } = await world.call('DescribeNatGateways');
+    assert.equal(NatGateways[0].State, 'deleted');
+  });
+});
