@@ -134,6 +134,40 @@ const groupIsWhole = (where: (zones: string[]) => boolean): Promise<true> =>
     return whole && where(serving.map((one) => one.zone)) ? true : undefined;
   });
 
+const tableTo = async (
+  vpcId: string,
+  subnetId: string,
+  to: Partial<ec2.CreateRouteRequest>,
+): Promise<string> => {
+  const { RouteTable } = await clients.ec2.send(new ec2.CreateRouteTableCommand({ VpcId: vpcId }));
+  const { RouteTableId } = RouteTable ?? {};
+  await clients.ec2.send(
+    new ec2.CreateRouteCommand({ RouteTableId, DestinationCidrBlock: '0.0.0.0/0', ...to }),
+  );
+  await clients.ec2.send(new ec2.AssociateRouteTableCommand({ RouteTableId, SubnetId: subnetId }));
+  return RouteTableId ?? '';
+};
+
+/** A subnet with a way to the internet gateway, and a NAT gateway in it; the NAT gateway's id. */
+async function natGatewayIn(vpcId: string, gatewayId: string, zone: string, cidr: string): Promise<string> {
+  const { Subnet } = await clients.ec2.send(
+    new ec2.CreateSubnetCommand({ VpcId: vpcId, CidrBlock: cidr, AvailabilityZone: zone }),
+  );
+  await tableTo(vpcId, Subnet?.SubnetId ?? '', { GatewayId: gatewayId });
+  const { AllocationId } = await clients.ec2.send(new ec2.AllocateAddressCommand({}));
+  const { NatGateway } = await clients.ec2.send(
+    new ec2.CreateNatGatewayCommand({ SubnetId: Subnet?.SubnetId, AllocationId }),
+  );
+  const id = NatGateway?.NatGatewayId ?? '';
+  await until(`${id} is available`, 10_000, async () => {
+    const { NatGateways } = await clients.ec2.send(
+      new ec2.DescribeNatGatewaysCommand({ NatGatewayIds: [id] }),
+    );
+    return NatGateways?.[0]?.State === 'available' ? true : undefined;
+  });
+  return id;
+}
+
 /** A second VPC with an instance in `zone`: a zone is lost for every VPC at once. */
 async function secondVpc(zone: string): Promise<{ vpcId: string; instanceId: string }> {
   const { Vpc } = await clients.ec2.send(new ec2.CreateVpcCommand({ CidrBlock: '10.9.0.0/16' }));
@@ -228,6 +262,58 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
     await until('its node is named again', 10_000, async () =>
       addressesNamed().length === 2 ? true : undefined,
     );
+    // The group left the zone alone for a minute of the region's time after its last try there.
+    await groupIsWhole((zones) => new Set(zones).size === 2);
+  });
+
+  test('a NAT gateway dies, or its zone does, and only those routed to it are locked in', async () => {
+    const [home = '', away = ''] = subnets.slice(2, 4).map((subnet) => subnet.AvailabilityZone ?? '');
+    const { Vpc } = await clients.ec2.send(new ec2.CreateVpcCommand({ CidrBlock: '10.8.0.0/16' }));
+    const vpcId = Vpc?.VpcId ?? '';
+    const { InternetGateway } = await clients.ec2.send(new ec2.CreateInternetGatewayCommand({}));
+    const gatewayId = InternetGateway?.InternetGatewayId ?? '';
+    await clients.ec2.send(
+      new ec2.AttachInternetGatewayCommand({ VpcId: vpcId, InternetGatewayId: gatewayId }),
+    );
+    const first = await natGatewayIn(vpcId, gatewayId, home, '10.8.0.0/24');
+    const { Subnet } = await clients.ec2.send(
+      new ec2.CreateSubnetCommand({ VpcId: vpcId, CidrBlock: '10.8.9.0/24', AvailabilityZone: away }),
+    );
+    const RouteTableId = await tableTo(vpcId, Subnet?.SubnetId ?? '', { NatGatewayId: first });
+    const { Images } = await clients.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
+    const { Instances } = await clients.ec2.send(
+      new ec2.RunInstancesCommand({
+        ImageId: Images?.[0]?.ImageId,
+        InstanceType: 't3.nano',
+        SubnetId: Subnet?.SubnetId,
+        MinCount: 1,
+        MaxCount: 1,
+      }),
+    );
+    const id = Instances?.[0]?.InstanceId ?? '';
+    // The far side is a web server of another VPC, by its public address.
+    const far = (await described((await inService())[0]?.id ?? '')).PublicIpAddress;
+    const hears = async (): Promise<boolean> =>
+      (await inside(region, id, `curl -s -m 1 http://${far}/`)).stdout.startsWith('i-');
+    const comesOut = (): Promise<true> =>
+      until('it reaches the outside', 20_000, async () => (await hears()) || undefined);
+    await comesOut();
+    const dead = await breakOn('nat-gateway', first);
+    assert.equal(await hears(), false);
+    await clear(dead);
+    await comesOut();
+    const lost = await breakOn('zone', home);
+    assert.equal(await hears(), false, 'its own zone is well, but not its way out');
+    const second = await natGatewayIn(vpcId, gatewayId, away, '10.8.1.0/24');
+    await clients.ec2.send(
+      new ec2.ReplaceRouteCommand({
+        RouteTableId,
+        DestinationCidrBlock: '0.0.0.0/0',
+        NatGatewayId: second,
+      }),
+    );
+    await comesOut();
+    await clear(lost);
   });
 
   test('an instance of a failed host comes back on another one, as what it was', async () => {

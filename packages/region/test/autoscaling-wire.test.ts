@@ -206,7 +206,11 @@ it('lets a caller hold processes, protect, move to standby, detach and attach in
   );
   await world.idle();
   assert.deepEqual(await ids(), [first]);
+  const groupTag = async () =>
+    (await world.describe(second)).Tags?.find((tag) => tag.Key === 'aws:autoscaling:groupName')?.Value;
+  assert.equal(await groupTag(), undefined);
   await asgClient.send(new autoscaling.AttachInstancesCommand(standby));
+  assert.equal(await groupTag(), AutoScalingGroupName);
   await world.seconds(10);
   assert.deepEqual((await ids()).toSorted(), [first, second].toSorted());
   assert.equal((await world.health(targetGroup))[second], 'healthy');

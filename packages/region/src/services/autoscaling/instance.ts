@@ -117,6 +117,9 @@ function attachable(scope: Scope, group: Group, id: string): Instance {
   return instance;
 }
 
+/** What EC2 knows a group's instances by, also attached ones. */
+const GROUP_TAG = 'aws:autoscaling:groupName';
+
 /** Running instances come in, and the desired capacity grows by them. */
 export function attachInstances(
   input: autoscaling.AttachInstancesQuery,
@@ -133,6 +136,7 @@ export function attachInstances(
   ids.forEach((id, at) => {
     const instance = attachable(context, group, id);
     const { zone, subnetId, instanceType, imageId } = instance.spec;
+    context.tx.update(instance, { tags: { ...instance.tags, [GROUP_TAG]: group.id } });
     const activity = recordActivity(context, group, {
       description: `Attaching an existing EC2 instance: ${id}`,
       cause: cause([
@@ -191,6 +195,11 @@ export function detachInstances(
     deregisterMember(context, member);
     endActivity(context, member.status.launchActivityId, 'Cancelled');
     context.tx.remove(member);
+    const instance = context.tx.get(instances, context.region, member.id);
+    if (instance) {
+      const { [GROUP_TAG]: _, ...tags } = instance.tags;
+      context.tx.update(instance, { tags });
+    }
     return recordActivity(context, group, {
       description: `Detaching EC2 instance: ${member.id}`,
       cause: cause([context.now, `instance ${member.id} was detached in response to a user request`]),
