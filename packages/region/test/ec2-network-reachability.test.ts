@@ -12,7 +12,7 @@ import { networkWorld } from './ec2-network-world.ts';
 
 const usualSeed = 20_261_121;
 const seed = Number(process.env.SEED ?? usualSeed);
-const numRuns = Number(process.env.RUNS ?? 150);
+const numRuns = Number(process.env.RUNS ?? 60);
 const OUTSIDE = '203.0.113.7';
 const traffics: readonly Traffic[] = [
   { protocol: 6, port: 80 },
