@@ -12,6 +12,8 @@ PAGE = open("/srv/web/page", "rb").read()
 
 class Page(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two small packets; the second must not wait until the first is acknowledged.
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         self.send_response(200)
