@@ -2,7 +2,7 @@
  * DescribeInstances per second, with 1 and with 1,000 instances, on the simulated driver; beside moto_server in the same
  * run, in turns, where that is installed. Prints a table and the ratios.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -117,6 +117,7 @@ async function launch(peer: Peer, count: number): Promise<void> {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+const env = { ...process.env, HOLDFAST_STATE_DIRECTORY: folder };
 const peers: Peer[] = [];
 try {
   const holdfast = [
@@ -129,7 +130,6 @@ try {
     '--prefix',
     'hfba',
   ];
-  const env = { ...process.env, HOLDFAST_STATE_DIRECTORY: folder };
   peers.push({
     name: 'holdfast',
     port: 4791,
@@ -163,6 +163,13 @@ try {
   }
 } finally {
   agent.destroy();
-  for (const { child } of peers) child.kill('SIGTERM');
+  for (const { child } of peers) {
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve));
+  }
+  spawnSync(process.execPath, ['packages/holdfast/src/main.ts', 'down', '--prefix', 'hfba'], {
+    cwd: root,
+    env,
+  });
   rmSync(folder, { recursive: true, force: true });
 }
