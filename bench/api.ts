@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const root = join(import.meta.dirname, '..');
-const ROUNDS = 3;
+const ROUNDS = 5;
 const ROUND_S = 3;
 const CONNECTIONS = 8;
 
@@ -149,8 +149,12 @@ try {
     for (const peer of peers) await launch(peer, count - existing);
     existing = count;
     const rates = new Map<string, number[]>(peers.map((peer) => [peer.name, []]));
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (const peer of peers) rates.get(peer.name)?.push(await rate(peer));
+    // The first round warms up and does not count.
+    for (let round = 0; round <= ROUNDS; round += 1) {
+      for (const peer of peers) {
+        const reached = await rate(peer);
+        if (round > 0) rates.get(peer.name)?.push(reached);
+      }
     }
     const medians = peers.map((peer) => median(rates.get(peer.name) ?? []));
     const shown = peers

@@ -245,13 +245,13 @@ class Exchange {
       response.end();
       return;
     }
-    const bytes = Buffer.from(body);
     response.writeHead(status, {
       'Content-Type': contentType,
-      'Content-Length': bytes.length,
+      'Content-Length': Buffer.byteLength(body),
       'x-amzn-RequestId': this.requestId,
     });
-    response.end(this.request.method === 'HEAD' ? undefined : bytes);
+    // As text, head and body leave in one write.
+    response.end(this.request.method === 'HEAD' ? undefined : body, 'utf8');
   }
 }
 
