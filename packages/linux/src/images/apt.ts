@@ -41,9 +41,20 @@ function parseParagraphs(text: string): Source[] {
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
+function namedMirror(release: string): { uri: string; suite: string }[] {
+  const uri = process.env.HOLDFAST_DEBIAN_MIRROR;
+  if (!uri) {
+    throw new Error(
+      `this machine's apt knows no mirror of Debian ${release}; name one: HOLDFAST_DEBIAN_MIRROR=<URI>`,
+    );
+  }
+  return [release, `${release}-updates`].map((suite) => ({ uri, suite }));
+}
+
 /**
- * Source lines for a Debian release: the host's own where it has them (another distribution's host has none), Debian's
- * public mirrors otherwise. Repositories of others than Debian are left out.
+ * Source lines for a Debian release: the host's own where it has them. Another distribution's host has none; there the
+ * user names a mirror. Repositories of others than Debian are left out.
+ * @throws Error that says how to name a mirror.
  */
 export function debianSources(release: string, etcApt = '/etc/apt'): { mirror: string; lines: string[] } {
   const files = [
@@ -61,13 +72,7 @@ export function debianSources(release: string, etcApt = '/etc/apt'): { mirror: s
     .flatMap(({ uri, suites }) =>
       suites.filter((suite) => wanted.includes(suite)).map((suite) => ({ uri, suite })),
     );
-  const found = sources.some(({ suite }) => suite === release)
-    ? sources
-    : [
-        { uri: 'http://deb.debian.org/debian', suite: release },
-        { uri: 'http://deb.debian.org/debian', suite: `${release}-updates` },
-        { uri: 'http://deb.debian.org/debian-security', suite: `${release}-security` },
-      ];
+  const found = sources.some(({ suite }) => suite === release) ? sources : namedMirror(release);
   const signed = existsSync(keyring) ? `[signed-by=${keyring}] ` : '';
   return {
     mirror: found.find(({ suite }) => suite === release)!.uri,
