@@ -32,7 +32,7 @@ import { watchEnds } from './watch.ts';
 /** What a few hundred machines take: systemd alone has three inotify instances and ten watches in each. */
 const inotifyLimits = { 'fs.inotify.max_user_instances': 8_192, 'fs.inotify.max_user_watches': 65_536 };
 /** How often an end that no event told of is looked for. */
-const lookEveryMs = 1_000;
+const lookEveryMs = 250;
 
 export interface LinuxComputeOptions {
   /** What `startedAt` and `end.at` are read from. The host's clock by default. */
