@@ -47,8 +47,8 @@ const imagesDirectory = (layout: HostLayout): string => join(layout.cacheDirecto
 const architectures = { x64: ['amd64', 'x86_64'], arm64: ['arm64', 'arm64'] } as const;
 
 export interface BuildOptions {
-  /** One line for each step, with the time it has taken so far: `12 s  installing packages`. */
-  readonly onProgress?: (line: string) => void;
+  /** Told at the beginning of each step: `installing essential packages`. */
+  readonly onProgress?: (step: string) => void;
 }
 
 /** Base images whose layers are all on this host, the newest first. */
@@ -66,9 +66,7 @@ export function listBaseImages(layout: HostLayout): BaseImage[] {
  * several processes: one builds, the others wait. Throws with the last lines of what mmdebstrap said.
  */
 export async function buildBaseImage(layout: HostLayout, options: BuildOptions = {}): Promise<BaseImage> {
-  const startedAt = performance.now();
-  const step = (text: string): void =>
-    options.onProgress?.(`${Math.round((performance.now() - startedAt) / 1_000)} s  ${text}`);
+  const step = (text: string): void => options.onProgress?.(text);
   const [debianArchitecture, architecture] = architectures[process.arch as 'x64' | 'arm64'] ?? [];
   if (!debianArchitecture || !architecture) throw new Error(`there is no base image for ${process.arch}`);
   using _lock = await holdLock(`holdfast-image-${layout.cacheDirectory}`, () =>
