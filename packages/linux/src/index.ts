@@ -10,6 +10,7 @@ import { linuxEdge, superviseEdge } from './edge/index.ts';
 import { endpointNamespace, type HostLayout } from './layout.ts';
 import { linuxLoadBalancer } from './loadbalancer/index.ts';
 import { linuxNetwork } from './network/index.ts';
+import { linuxVolumes } from './volumes/index.ts';
 
 export interface LinuxDrivers extends Drivers {
   /** Makes what all VPCs share, and sees to it that the edge runs. */
@@ -53,6 +54,7 @@ const inMachineTime = (node: LoadBalancerNodeSpec, speed: number): LoadBalancerN
 export function linuxDrivers(layout: HostLayout, { log, clock, speed }: LinuxDriversOptions): LinuxDrivers {
   const machines = linuxCompute(layout, { clock });
   const networks = linuxNetwork(layout);
+  const volumes = linuxVolumes(layout);
   const nodes = linuxLoadBalancer(layout, { report: (error) => log.error('load balancer', { error }) });
   const edge = linuxEdge(layout);
   let supervision: { stop(): void } | undefined;
@@ -91,6 +93,7 @@ export function linuxDrivers(layout: HostLayout, { log, clock, speed }: LinuxDri
   return {
     compute,
     network,
+    volumes,
     loadBalancer,
     edge,
     async start() {

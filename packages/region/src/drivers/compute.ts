@@ -15,6 +15,15 @@ export type MachineEnd =
   /** It could not be started at all; `detail` says why. */
   | 'failed';
 
+/** A volume as a machine has it. */
+export interface MachineVolume {
+  readonly volumeId: string;
+  /** As the API names it: `/dev/xvda`, `/dev/sdf`. The guest finds it under the names that AWS's kernels give it. */
+  readonly device: string;
+  /** `root`: it holds what the machine has changed of its image. At most one. */
+  readonly role: 'root' | 'data';
+}
+
 /** One machine as wanted. */
 export interface MachineSpec {
   /** The instance id, `i-…`. */
@@ -22,8 +31,15 @@ export interface MachineSpec {
   /** Name of the network namespace it lives in. The network driver makes it and its interfaces before. */
   readonly namespace: string;
   readonly hostname: string;
-  /** The image: layer ids, the base first. The machine's own disk is a writable layer on top of them. */
+  /** What lies under the root volume, unchanged: layer ids, the base first. */
   readonly layers: readonly string[];
+  /**
+   * What it is to have, volumes that exist. Data volumes come and go while it runs: one that is no longer named is taken
+   * out as soon as the guest has nothing of it mounted. The root volume is the same for as long as a boot lasts.
+   */
+  readonly volumes?: readonly MachineVolume[];
+  /** Volumes that are taken out though the guest has them mounted, as a pulled cable would. */
+  readonly forceDetach?: readonly string[];
   readonly vcpus: number;
   readonly memoryBytes: number;
   /** `systemd` unless the launch asked for the light init. */
@@ -48,6 +64,11 @@ export interface MachineStatus {
   readonly startedAt?: TimeMs;
   /** How the latest boot ended, while `stopped`. */
   readonly end?: { readonly how: MachineEnd; readonly at: TimeMs; readonly detail: string };
+  /**
+   * Volumes that it has now, while running. `busy`: it is to be taken out, and the guest has it mounted still; whoever
+   * watches is called when that may have changed.
+   */
+  readonly volumes?: readonly { readonly volumeId: string; readonly busy: boolean }[];
   /** Process id of the machine's init on this machine, while running and where there is such a thing. */
   readonly initPid?: number;
 }

@@ -5,10 +5,12 @@ import { type SimCompute, simCompute } from './compute.ts';
 import { type SimEdge, simEdge } from './edge.ts';
 import { type SimLoadBalancer, simLoadBalancer } from './loadbalancer.ts';
 import { type SimNetwork, simNetwork } from './network.ts';
+import { type SimVolumes, simVolumes } from './volume.ts';
 
 export interface SimDrivers extends Drivers {
   readonly compute: SimCompute;
   readonly network: SimNetwork;
+  readonly volumes: SimVolumes;
   readonly loadBalancer: SimLoadBalancer;
   readonly edge: SimEdge;
 }
@@ -21,6 +23,7 @@ export interface SimDrivers extends Drivers {
 export function simDrivers(clock: Clock): SimDrivers {
   const compute = simCompute(clock);
   const network = simNetwork();
+  const volumes = simVolumes();
   const edge = simEdge();
   const running = new Map<string, boolean>();
   const refresh = async (namespace: string): Promise<void> => {
@@ -51,5 +54,5 @@ export function simDrivers(clock: Clock): SimDrivers {
     });
     return open && !compute.isFrozen(namespace) ? { status: 200 } : 'silent';
   });
-  return { compute: observed, network, loadBalancer, edge };
+  return { compute: observed, network, volumes, loadBalancer, edge };
 }

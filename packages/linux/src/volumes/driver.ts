@@ -1,0 +1,147 @@
+/** Volumes and snapshots as sparse files that share what they have in common. */
+import { closeSync, constants, existsSync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';
+import { copyFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type {
+  SnapshotStatus,
+  VolumeDriver,
+  VolumeSpec,
+  VolumeStatus,
+} from '@holdfast/region/drivers/volume.ts';
+import { entriesOf, syncDirectory } from '../compute/files.ts';
+import { inTurns } from '../compute/turns.ts';
+import type { HostLayout } from '../layout.ts';
+import { checkedVolumeId, volumePaths } from './paths.ts';
+import { openPool } from './pool.ts';
+
+const half = '.new';
+const wholeFiles = (directory: string): string[] =>
+  entriesOf(directory).filter((name) => !name.endsWith(half));
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+class FileVolumes implements VolumeDriver {
+  readonly #layout: HostLayout;
+  readonly #inTurn = inTurns();
+  #pool: Promise<void> | undefined;
+
+  constructor(layout: HostLayout) {
+    this.#layout = layout;
+  }
+
+  /** Opens the pool once; a failure is tried again by the next call. */
+  #opened(): Promise<void> {
+    this.#pool ??= openPool(this.#layout).catch((error: unknown) => {
+      this.#pool = undefined;
+      throw error;
+    });
+    return this.#pool;
+  }
+
+  #volume(id: string): string {
+    return join(volumePaths(this.#layout).volumes, checkedVolumeId(id));
+  }
+
+  #snapshot(id: string): string {
+    return join(volumePaths(this.#layout).snapshots, checkedVolumeId(id));
+  }
+
+  /** Makes a file by a clone of another one, or empty: whole under its name, or not at all. */
+  async #make(path: string, from: string | undefined, sizeBytes: number | undefined): Promise<void> {
+    const temporary = `${path}${half}`;
+    await rm(temporary, { force: true });
+    if (from !== undefined) await copyFile(from, temporary, constants.COPYFILE_FICLONE_FORCE);
+    const file = openSync(temporary, from === undefined ? 'w' : 'r+', 0o600);
+    try {
+      if (sizeBytes !== undefined) ftruncateSync(file, Math.max(sizeBytes, statSync(temporary).size));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    await rename(temporary, path);
+    syncDirectory(join(path, '..'));
+  }
+
+  async ensure(spec: VolumeSpec): Promise<VolumeStatus> {
+    await this.#opened();
+    return this.#inTurn(spec.id, async () => {
+      const path = this.#volume(spec.id);
+      if (!existsSync(path)) await this.#make(path, await this.#contents(spec), spec.sizeBytes);
+      else if (statSync(path).size < spec.sizeBytes) this.#grow(path, spec.sizeBytes);
+      return { id: spec.id, sizeBytes: statSync(path).size };
+    });
+  }
+
+  /** The file that a new volume begins as a clone of. */
+  async #contents({ origin }: VolumeSpec): Promise<string | undefined> {
+    if (origin.kind === 'snapshot') {
+      const path = this.#snapshot(origin.snapshotId);
+      if (!existsSync(path)) throw new Error(`the snapshot ${origin.snapshotId} is not on this machine`);
+      return path;
+    }
+    return undefined;
+  }
+
+  #grow(path: string, sizeBytes: number): void {
+    const file = openSync(path, 'r+');
+    try {
+      ftruncateSync(file, sizeBytes);
+    } finally {
+      closeSync(file);
+    }
+    syncFile(path);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#opened();
+    return this.#inTurn(id, async () => {
+      await rm(this.#volume(id), { force: true });
+    });
+  }
+
+  async list(): Promise<VolumeStatus[]> {
+    await this.#opened();
+    return wholeFiles(volumePaths(this.#layout).volumes).map((id) => ({
+      id,
+      sizeBytes: statSync(this.#volume(id)).size,
+    }));
+  }
+
+  async snapshot(volumeId: string, snapshotId: string): Promise<SnapshotStatus> {
+    await this.#opened();
+    return this.#inTurn(volumeId, async () => {
+      const path = this.#snapshot(snapshotId);
+      if (!existsSync(path)) {
+        if (!existsSync(this.#volume(volumeId)))
+          throw new Error(`the volume ${volumeId} is not on this machine`);
+        await this.#make(path, this.#volume(volumeId), undefined);
+      }
+      return this.#snapshotStatus(snapshotId);
+    });
+  }
+
+  #snapshotStatus(id: string): SnapshotStatus {
+    const { size, blocks } = statSync(this.#snapshot(id));
+    return { id, volumeSizeBytes: size, dataBytes: blocks * 512 };
+  }
+
+  async removeSnapshot(id: string): Promise<void> {
+    await this.#opened();
+    await rm(this.#snapshot(id), { force: true });
+  }
+
+  async listSnapshots(): Promise<SnapshotStatus[]> {
+    await this.#opened();
+    return wholeFiles(volumePaths(this.#layout).snapshots).map((id) => this.#snapshotStatus(id));
+  }
+}
+
+/** The driver for one region of this host. Needs root; opens the pool at the first call. */
+export const linuxVolumes = (layout: HostLayout): VolumeDriver => new FileVolumes(layout);

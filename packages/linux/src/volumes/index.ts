@@ -1,0 +1,3 @@
+export { linuxVolumes } from './driver.ts';
+export { volumePaths } from './paths.ts';
+export { openPool, removePool } from './pool.ts';
