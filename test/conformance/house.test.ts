@@ -58,3 +58,31 @@ test('a file is something a person reads in one go', () => {
     assert(lines <= 500, `${file} has ${lines} lines; split it along its meaning`);
   }
 });
+
+test('no two files put a region on the same addresses of this machine, nor under the same prefix', () => {
+  const [cidrs, prefixes]: [string[], string[]] = [[], []];
+  for (const file of sources('{test,bench}/**/*.ts')) {
+    const ofFile = read(file).matchAll(/prefix: '(\w+)'|prefix = '(\w+)'|'(198\.19\.\d+\.0\/\d+)'/g);
+    for (const [, argument, constant, cidr] of ofFile) {
+      const list = cidr === undefined ? prefixes : cidrs;
+      list.push(`${cidr ?? argument ?? constant} ${file}`);
+    }
+  }
+  const ranges = cidrs.map((line) => {
+    const [, third = '', size = '', file = ''] = /198\.19\.(\d+)\.0\/(\d+) (.*)/.exec(line) ?? [];
+    return { line, file, first: Number(third), end: Number(third) + 2 ** (24 - Number(size)) };
+  });
+  assert(ranges.length > 10 && prefixes.length > 10, 'they are found');
+  for (const one of ranges) {
+    const other = ranges.find(
+      (each) => each.file !== one.file && each.first < one.end && one.first < each.end,
+    );
+    assert.equal(other, undefined, `${one.line} and ${other?.line}`);
+  }
+  const files = new Map<string, string>();
+  for (const line of prefixes) {
+    const [prefix = '', file = ''] = line.split(' ');
+    assert.equal(files.get(prefix) ?? file, file, `prefix ${prefix} in two files`);
+    files.set(prefix, file);
+  }
+});

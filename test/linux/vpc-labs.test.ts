@@ -17,7 +17,7 @@ describe('labs about networks', { skip, timeout: 3 * timeoutMs }, () => {
   before(async () => {
     region = await startRegion({
       prefix: 'hfvl',
-      publicCidr: '198.19.136.0/21',
+      publicCidr: '198.19.200.0/21',
       awsRegion: 'us-west-2',
       driver: 'linux',
     });

@@ -9,7 +9,7 @@ import { openNetwork, serve, tcpReads } from '../../packages/linux/test/network-
 import { layGround } from '../../packages/region/test/ec2-network-steps.ts';
 import { type Network, openWorld, type World } from './vpc-world.ts';
 
-const layout = hostLayout({ prefix: 'hfvt', publicCidr: '198.19.132.0/22' });
+const layout = hostLayout({ prefix: 'hfvt', publicCidr: '198.19.196.0/22' });
 const missing = missingForNetwork()
   .map(({ what }) => what)
   .join(', ');
