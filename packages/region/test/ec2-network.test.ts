@@ -46,6 +46,9 @@ describe('regions and zones', () => {
     const west = await call('DescribeRegions', filter('region-name', 'us-west-*'));
     assert.deepEqual(ids(west.Regions, 'RegionName'), ['us-west-1', 'us-west-2']);
     assert.equal(west.Regions[1].Endpoint, 'ec2.us-west-2.amazonaws.com');
+    const two = await call('DescribeRegions', { RegionNames: ['sa-east-1', 'ap-northeast-2'] });
+    assert.deepEqual(ids(two.Regions, 'RegionName'), ['ap-northeast-2', 'sa-east-1']);
+    assert.deepEqual(two.Regions[0].Geography, [{ Name: 'South Korea' }]);
     assert.equal(await refused('DescribeRegions', { RegionNames: ['us-middle-1'] }), 'InvalidParameterValue');
   });
 
@@ -62,6 +65,15 @@ describe('regions and zones', () => {
     assert.equal(seoul.AvailabilityZones.length, 4);
     const east = await call('DescribeAvailabilityZones', filter('zone-name', '*f'), 'us-east-1');
     assert.deepEqual(ids(east.AvailabilityZones, 'ZoneName'), ['us-east-1f']);
+    for (const [name, value] of [
+      ['group-long-name', 'US West (Oregon) 1'],
+      ['zone-type', 'availability-zone'],
+      ['opt-in-status', 'opt-in-not-required'],
+    ] as const) {
+      const found = await call('DescribeAvailabilityZones', filter(name, value));
+      assert.equal(found.AvailabilityZones.length, 4, name);
+    }
+    assert.deepEqual(AvailabilityZones[0].Geography, [{ Name: 'United States of America' }]);
     assert.equal(
       await refused('DescribeAvailabilityZones', { ZoneNames: ['us-west-2x'] }),
       'InvalidParameterValue',

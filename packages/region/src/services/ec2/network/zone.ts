@@ -18,8 +18,9 @@ const regionFields: FilterFields<RegionFacts> = {
 /** Every region that AWS has is enabled, so `AllRegions` shows no more than without it. */
 function describeRegions(input: ec2.DescribeRegionsRequest): ec2.DescribeRegionsResult {
   const names = input.RegionNames ?? [];
-  for (const name of names) {
-    if (!regionNamed(name)) throw errors.invalidParameterValue(`Invalid region names: [${name}]`);
+  const unknown = names.filter((name) => !regionNamed(name));
+  if (unknown.length > 0) {
+    throw errors.invalidParameterValue(`Invalid region names: [${unknown.join(', ')}]`);
   }
   const asked = names.length === 0 ? regions : regions.filter(({ name }) => names.includes(name));
   return {
@@ -27,14 +28,19 @@ function describeRegions(input: ec2.DescribeRegionsRequest): ec2.DescribeRegions
       RegionName: facts.name,
       Endpoint: endpointOf(facts),
       OptInStatus: facts.optInStatus,
+      Geography: [{ Name: facts.geography }],
     })),
   };
 }
 
 const OUTAGE = 'The Availability Zone is cut off: nothing in it is reached from outside.';
 
+/** All zones of a region are one group. */
+const groupLongName = (region: string): string => `${regionNamed(region)?.longName} 1`;
+
 /** A zone that was cut off is impaired; all others are available. */
 const zoneFields = (region: string, lost: ReadonlySet<string>): FilterFields<Zone> => ({
+  'group-long-name': () => groupLongName(region),
   'group-name': ({ groupName }) => groupName,
   message: ({ name }) => (lost.has(name) ? OUTAGE : undefined),
   'opt-in-status': () => 'opt-in-not-required',
@@ -64,7 +70,7 @@ function describeAvailabilityZones(
   const asked = zones
     .filter(({ name }) => !input.ZoneNames?.length || input.ZoneNames.includes(name))
     .filter(({ id }) => !input.ZoneIds?.length || input.ZoneIds.includes(id));
-  const longName = regionNamed(region)?.longName;
+  const geography = regionNamed(region)?.geography;
   const lost = lostZones(context.tx, region);
   return {
     AvailabilityZones: applyFilters(asked, input.Filters, zoneFields(region, lost)).map((zone) => ({
@@ -75,7 +81,8 @@ function describeAvailabilityZones(
       ZoneName: zone.name,
       ZoneId: zone.id,
       GroupName: zone.groupName,
-      GroupLongName: `${longName} 1`,
+      GroupLongName: groupLongName(region),
+      ...(geography !== undefined && { Geography: [{ Name: geography }] }),
       NetworkBorderGroup: region,
       ZoneType: 'availability-zone',
     })),
