@@ -83,6 +83,43 @@ describe('holdfast fault', { timeout: 120_000 }, () => {
     assert.equal((await fault('clear', '--all')).stdout, 'Nothing was broken on purpose.\n');
   });
 
+  test('a host fails under an instance, and holdfast recover brings it back on another', async () => {
+    const recover = (...args: string[]): Promise<Finished> => region.holdfast('recover', ...args);
+    const { Images } = await region.aws('ec2', 'describe-images', '--owners', 'amazon');
+    const tags = 'ResourceType=instance,Tags=[{Key=Name,Value=one}]';
+    const launched = await region.aws(
+      ...['ec2', 'run-instances', '--image-id', Images[0].ImageId, '--instance-type', 't3.nano'],
+      ...['--placement', 'AvailabilityZone=us-west-2c', '--tag-specifications', tags],
+    );
+    const id: string = launched.Instances[0].InstanceId;
+    await region.aws('ec2', 'wait', 'instance-running', '--instance-ids', id);
+    const host = async (): Promise<string> => {
+      const { instances } = JSON.parse((await region.holdfast('status', '--json')).stdout);
+      return instances.find((one: { id: string }) => one.id === id).host;
+    };
+    const own = await host();
+    const needless = await recover('one');
+    assert.equal(needless.stdout, `${id}: its host is well, there is nothing to recover it from\n`);
+    await fault('host', own);
+    const recovered = await recover('one');
+    assert.equal(recovered.code, 0, recovered.stderr);
+    assert.notEqual(await host(), own);
+    assert.equal(recovered.stdout, `${id} comes back on ${await host()}\n`);
+
+    await fault('host', await host());
+    const waiting = await recover(id, '--json');
+    assert.equal(JSON.parse(waiting.stdout).outcome, 'waiting');
+    assert.equal(JSON.parse(waiting.stdout).code, 'InsufficientInstanceCapacity');
+    assert.match((await recover(id)).stdout, /as soon as a host of its zone is well\nInsufficient/);
+
+    await region.aws('ec2', 'terminate-instances', '--instance-ids', id);
+    const over = await recover(id);
+    assert.equal(over.code, 1);
+    assert.match(over.stderr, /only a running instance can be recovered|does not exist/);
+    assert.equal((await recover()).code, 2);
+    assert.equal((await fault('clear', '--all')).code, 0);
+  });
+
   test('is no business of a page in a browser', async () => {
     const page = { origin: 'http://example.com', 'sec-fetch-site': 'cross-site' };
     assert.equal((await post('faults', zone, page)).status, 403);

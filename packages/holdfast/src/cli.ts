@@ -9,6 +9,7 @@ import { env } from './commands/env.ts';
 import { exec } from './commands/exec.ts';
 import { fault } from './commands/fault.ts';
 import { logs } from './commands/logs.ts';
+import { recover } from './commands/recover.ts';
 import { setup } from './commands/setup.ts';
 import { ssh } from './commands/ssh.ts';
 import { status } from './commands/status.ts';
@@ -16,7 +17,20 @@ import { up } from './commands/up.ts';
 import { version } from './version.ts';
 
 /** In the order of the help. */
-const commands: readonly Command[] = [up, status, env, down, demo, fault, setup, doctor, exec, ssh, logs];
+const commands: readonly Command[] = [
+  up,
+  status,
+  env,
+  down,
+  demo,
+  fault,
+  recover,
+  setup,
+  doctor,
+  exec,
+  ssh,
+  logs,
+];
 /** Not for people: what other commands start. */
 const inner: readonly Command[] = [control];
 
