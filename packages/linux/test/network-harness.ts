@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { NetworkDriver, VpcTopology } from '@holdfast/region/drivers/network.ts';
-import type { Attempt } from '../../region/test/contracts/network.ts';
+import type { Attempt } from '../../region/test/contracts/network-kit.ts';
 import { addAddress, addVeth, listLinks, replaceRoute, setLinkUp, untilReady } from '../src/host/links.ts';
 import { bindPing, bindUdp, connectTcp, listenTcp } from '../src/host/namespace-sockets.ts';
 import { listNamespaces, makeNamespace, namespaceExists, setSysctlsIn } from '../src/host/namespaces.ts';

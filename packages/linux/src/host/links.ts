@@ -31,7 +31,7 @@ const IF_OPER_UP = 6;
 const IFF_UP = 1;
 const [IFA_ADDRESS, IFA_LOCAL] = [1, 2];
 const [RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE] = [1, 4, 5, 6, 15];
-const [FRA_PRIORITY, FRA_FWMARK, FRA_TABLE] = [6, 10, 15];
+const [FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_TABLE] = [2, 6, 10, 15];
 const RTNH_F_ONLINK = 4;
 const RTPROT_STATIC = 4;
 const routeTypes = { unicast: 1, blackhole: 6, unreachable: 7, throw: 9 } as const;
@@ -289,15 +289,21 @@ export interface Rule {
   readonly priority: number;
   /** Absent: for all packets. */
   readonly mark?: number;
+  /** The sender's address. Absent: whoever sends. */
+  readonly source?: string;
   readonly table: number;
 }
 
-function ruleMessage({ priority, mark, table }: Rule): Buffer {
+function ruleMessage({ priority, mark, source, table }: Rule): Buffer {
   const header = Buffer.alloc(12);
   header[0] = AF_INET;
   header[7] = 1; // FR_ACT_TO_TBL
   const parts = [header, attribute(FRA_PRIORITY, u32(priority)), attribute(FRA_TABLE, u32(table))];
   if (mark !== undefined) parts.push(attribute(FRA_FWMARK, u32(mark)));
+  if (source !== undefined) {
+    header[2] = 32;
+    parts.push(attribute(FRA_SRC, ipv4(source)));
+  }
   return Buffer.concat(parts);
 }
 
@@ -310,9 +316,11 @@ export function listRules(netlink: Netlink): Rule[] {
     .map((body) => {
       const attributes = attributesOf(body, 12);
       const mark = attributes.get(FRA_FWMARK)?.readUInt32LE(0);
+      const source = attributes.get(FRA_SRC);
       return {
         priority: attributes.get(FRA_PRIORITY)?.readUInt32LE(0) ?? 0,
         ...(mark && { mark }),
+        ...(source && { source: ipv4Text(source) }),
         table: attributes.get(FRA_TABLE)?.readUInt32LE(0) ?? body[4]!,
       };
     })

@@ -20,6 +20,7 @@ export const ROUTER_SIDE = '169.254.255.2';
 export const INTERFACES_TABLE = 100;
 const MARK_PRIORITY = 1000;
 const INTERFACES_PRIORITY = 2000;
+const FURTHER_METRIC = 10_000;
 
 /** An interface's or a NAT gateway's veth: this end in the router, the other in a namespace of its own. */
 export interface LinkPlan {
@@ -37,6 +38,14 @@ export interface LinkPlan {
   readonly gateway: string;
   /** Of the default route through it: an instance's first interface is preferred. */
   readonly metric: number;
+  /** Only where several interfaces meet in one instance: by whose addresses packets leave through this one. */
+  readonly bySource?: SourceTable;
+}
+
+/** A table over there for what an interface's own addresses send. What it has no route for goes the usual way. */
+export interface SourceTable {
+  readonly table: number;
+  readonly routes: readonly { readonly destination: string; readonly gateway?: string }[];
 }
 
 export interface RoutePlan {
@@ -117,7 +126,7 @@ function allLinks(topology: VpcTopology, layout: HostLayout): LinkPlan[] {
       device: `eth${attachment.deviceIndex}`,
       macAddress: rest.macAddress,
       addresses: rest.addresses.map((address) => address.private),
-      metric: attachment.deviceIndex === 0 ? 0 : 10_000 + attachment.deviceIndex,
+      metric: attachment.deviceIndex === 0 ? 0 : FURTHER_METRIC + attachment.deviceIndex,
     }),
   );
   const natGateways = topology.natGateways.map(({ natGatewayId, subnetId, privateAddress }) =>
@@ -130,7 +139,35 @@ function allLinks(topology: VpcTopology, layout: HostLayout): LinkPlan[] {
       metric: 0,
     }),
   );
-  return [...interfaces, ...natGateways];
+  return [...withSourceTables(interfaces), ...natGateways];
+}
+
+/** The numbers of the tables in instances; interface `n` has the `n`th. Others are the instance's own affair. */
+export const SOURCE_TABLES = { first: 10_000, last: 10_999 } as const;
+
+/**
+ * An instance with several interfaces answers through the one that was asked, as Amazon's and Ubuntu's images set it up:
+ * without that, the answer would leave through the first interface, where its source is a foreign one and is dropped.
+ * Everything that a further interface's addresses send goes through it. Of the first one's only what is for the others'
+ * subnets, so that routes which the instance has of its own, a bridge's for example, count for it as before.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/best-practices-for-configuring-network-interfaces.html
+ */
+function withSourceTables(links: readonly LinkPlan[]): LinkPlan[] {
+  const beside = Map.groupBy(links, ({ namespace }) => namespace);
+  return links.map((link) => {
+    const others = (beside.get(link.namespace) ?? []).filter((one) => one !== link);
+    if (others.length === 0) return link;
+    const subnetOf = ({ gateway, prefix }: LinkPlan): string => canonical(`${gateway}/${prefix}`);
+    const own = subnetOf(link);
+    const isFirst = link.metric === 0;
+    const routes = isFirst
+      ? [...new Set(others.map(subnetOf))].map((destination) =>
+          destination === own ? { destination } : { destination, gateway: link.gateway },
+        )
+      : [{ destination: own }, { destination: '0.0.0.0/0', gateway: link.gateway }];
+    const table = SOURCE_TABLES.first + (isFirst ? 0 : link.metric - FURTHER_METRIC);
+    return { ...link, bySource: { table, routes } };
+  });
 }
 
 /** Where packets for `target` go. What is gone, detached or not there drops them, as AWS's blackhole routes do. */

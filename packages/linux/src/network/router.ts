@@ -13,6 +13,7 @@ import {
   listLinks,
   listRoutes,
   listRules,
+  type Rule,
   replaceRoute,
   setLinkUp,
 } from '../host/links.ts';
@@ -21,7 +22,7 @@ import { type Netlink, withNetlink } from '../host/netlink.ts';
 import { runNft } from '../host/nftables.ts';
 import { type HostLayout, routerNamespace } from '../layout.ts';
 import { connectRouter, ROUTER_SYSCTLS } from './internet.ts';
-import { INTERNET_LINK, type LinkPlan, type LinksPlan } from './plan-links.ts';
+import { INTERNET_LINK, type LinkPlan, type LinksPlan, SOURCE_TABLES } from './plan-links.ts';
 import { natGatewayTable } from './plan-nftables.ts';
 
 const VPC_ROUTER_SYSCTLS = {
@@ -31,6 +32,17 @@ const VPC_ROUTER_SYSCTLS = {
   // For `probe`.
   'net.ipv4.ping_group_range': '0 2147483647',
 };
+
+const ruleKey = ({ priority, mark, source, table }: Rule): string =>
+  `${priority} ${mark ?? 0} ${source ?? ''} ${table}`;
+
+/** Adds and deletes rules until `wanted` stands in the place of those that are `there`. New ones come first. */
+function matchRules(netlink: Netlink, wanted: readonly Rule[], there: readonly Rule[]): void {
+  const wantedKeys = new Set(wanted.map(ruleKey));
+  const thereKeys = new Set(there.map(ruleKey));
+  for (const rule of wanted) if (!thereKeys.has(ruleKey(rule))) addRule(netlink, rule);
+  for (const rule of there) if (!wantedKeys.has(ruleKey(rule))) deleteRule(netlink, rule);
+}
 
 /** Makes the router if it is missing. */
 export function ensureRouter(layout: HostLayout, vpcId: string): void {
@@ -74,8 +86,33 @@ function configureEnd(plan: LinkPlan, former: readonly string[]): void {
       linkIndex: device.index,
       ...(plan.metric > 0 && { metric: plan.metric }),
     });
+    for (const route of plan.bySource?.routes ?? [])
+      replaceRoute(end, {
+        ...route,
+        table: plan.bySource!.table,
+        type: 'unicast',
+        linkIndex: device.index,
+      });
   });
   if (plan.kind === 'nat-gateway') runNft(plan.namespace, natGatewayTable(plan.addresses[0]!));
+}
+
+/** The rules of an instance's namespace that lead to its interfaces' own tables. */
+const sourceRules = (links: readonly LinkPlan[]): Rule[] =>
+  links.flatMap(({ bySource, addresses }) =>
+    bySource ? addresses.map((source) => ({ priority: bySource.table, source, table: bySource.table })) : [],
+  );
+
+/** Routes left in a table that no rule leads to any more have gone with their link, or do no harm. */
+function matchSourceRules(namespace: string, wanted: readonly Rule[]): void {
+  const { first, last } = SOURCE_TABLES;
+  withNetlink(namespace, (end) =>
+    matchRules(
+      end,
+      wanted,
+      listRules(end).filter(({ table }) => table >= first && table <= last),
+    ),
+  );
 }
 
 function addLink(routerName: string, router: Netlink, plan: LinkPlan): void {
@@ -143,11 +180,14 @@ export function matchLinks(
     configureEnd(next, last?.addresses ?? []);
     if (!link.up) setLinkUp(router, link.index);
   }
+  const lastOf = Map.groupBy(before.links.values(), ({ namespace }) => namespace);
+  for (const [namespace, links] of Map.groupBy(plan, ({ namespace }) => namespace)) {
+    const last = before.trusted ? sourceRules(lastOf.get(namespace) ?? []) : undefined;
+    const next = sourceRules(links);
+    if (JSON.stringify(last) !== JSON.stringify(next)) matchSourceRules(namespace, next);
+  }
   return added;
 }
-
-const ruleKey = (rule: { priority: number; mark?: number; table: number }): string =>
-  `${rule.priority} ${rule.mark ?? 0} ${rule.table}`;
 
 /** Makes the router's own addresses, rules and routes those of `plan`. New ones come before old ones go. */
 export function matchRoutes(router: Netlink, plan: LinksPlan): void {
@@ -173,10 +213,6 @@ export function matchRoutes(router: Netlink, plan: LinksPlan): void {
     if (!same) replaceRoute(router, { ...route, ...(linkIndex !== undefined && { linkIndex }) });
   }
 
-  const rules = listRules(router);
-  const wantedRules = new Set(plan.rules.map(ruleKey));
-  const thereRules = new Set(rules.map(ruleKey));
-  for (const rule of plan.rules) if (!thereRules.has(ruleKey(rule))) addRule(router, rule);
-  for (const rule of rules) if (!wantedRules.has(ruleKey(rule))) deleteRule(router, rule);
+  matchRules(router, plan.rules, listRules(router));
   for (const [key, route] of there) if (!wanted.has(key)) deleteRoute(router, route);
 }
