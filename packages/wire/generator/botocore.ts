@@ -23,7 +23,7 @@ export interface BotocoreRef {
 }
 
 export interface BotocoreModel {
-  metadata: { apiVersion: string; xmlNamespace?: string };
+  metadata: { apiVersion: string; xmlNamespace?: string; targetPrefix?: string };
   operations: Record<string, { input?: BotocoreRef; output?: BotocoreRef; authtype?: string }>;
   shapes: Record<string, BotocoreShape>;
 }

@@ -4,6 +4,7 @@ import {
   type MemberEntry,
   type ModelFile,
   PLAIN_TYPES,
+  type ProtocolName,
   REQUIRED,
   type ShapeEntry,
   type SimpleType,
@@ -36,6 +37,8 @@ export function buildModel(
     version: botocore.metadata.apiVersion,
     protocol: source.protocol,
     signingName: source.signingName,
+    ...(isJson(source.protocol) && { targetPrefix: botocore.metadata.targetPrefix! }),
+    ...(source.validationCode !== undefined && { validationCode: source.validationCode }),
     xmlNamespace: botocore.metadata.xmlNamespace ?? '',
     unsigned: known.filter((name) => botocore.operations[name]?.authtype === 'none'),
     undescribed: known.filter((name) => operations[name] === undefined),
@@ -152,6 +155,8 @@ class ModelBuilder {
   }
 }
 
+const isJson = (protocol: ProtocolName): boolean => protocol === 'awsJson1_0' || protocol === 'awsJson1_1';
+
 function shortXmlName(name: string, xmlName: string): string | 0 | 1 {
   if (xmlName === name) return 0;
   return xmlName === name[0]!.toLowerCase() + name.slice(1) ? 1 : xmlName;
@@ -194,7 +199,10 @@ function limitsOf(shape: BotocoreShape | undefined, direction: Direction): Limit
 function javascriptPattern(pattern: string): string {
   const converted = pattern
     .replaceAll('\\u10000-\\u10FFFF', '\\u{10000}-\\u{10FFFF}')
-    .replace(/\\([:_@#"'<>=,;%&!~` ])/g, '$1');
+    .replace(/\\([:_@#"'<>=,;%&!~` ])/g, '$1')
+    // A hyphen needs its escape inside a class and may have none outside.
+    .replace(/\[(?:\\.|[^\]\\])*\]|\\-/g, (part) => (part === '\\-' ? '-' : part))
+    .replace(/^\(\?([a-z]+)\)(.*)$/s, '(?$1:$2)');
   new RegExp(converted, 'u');
   return converted;
 }

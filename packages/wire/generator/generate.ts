@@ -28,8 +28,8 @@ export async function generate(
     const model = buildModel(source, client, readBotocoreModel(botocore, source.botocore));
     const text = renderModel(model);
     writeFileSync(join(folder, `${source.service}.json`), text);
-    const { service, version, protocol, signingName } = model;
-    entries.push({ service, version, protocol, signingName });
+    const { service, version, protocol, signingName, targetPrefix } = model;
+    entries.push({ service, version, protocol, signingName, ...(targetPrefix && { targetPrefix }) });
     const operations = Object.keys(model.operations).length;
     report(
       `${source.service}: ${operations} operations, ${model.shapes.length} shapes, ${text.length} bytes`,

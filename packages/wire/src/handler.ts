@@ -12,11 +12,11 @@ import type { OperationModel, ServiceModel } from './model.ts';
 import { type Pair, parseForm } from './protocols/form.ts';
 import { type Problem, type Protocol, protocolNamed, type WireResponse } from './protocols/protocol.ts';
 import { readBody } from './read-body.ts';
-import { protocolOfScope, routeQuery } from './route.ts';
+import { protocolOfScope, route } from './route.ts';
 import { readSignature, type SignatureReading, type SignedRequest, splitTarget } from './sigv4.ts';
 
 export interface Call {
-  /** Holdfast's key of the service: ec2, sts, elbv2, autoscaling. */
+  /** Holdfast's key of the service: ec2, sts, ssm and so on. */
   readonly service: string;
   readonly operation: string;
   /** As the SDK's input type of the operation has it; checked against the model. */
@@ -134,9 +134,8 @@ class Exchange {
   ): Promise<void> {
     const signature = 'signature' in reading ? reading.signature : undefined;
     const parameters = [...query, ...parseForm(formText(signed))].filter(([name]) => !isOfSignature(name));
-    const action = parameterNamed(parameters, 'Action');
-    const version = parameterNamed(parameters, 'Version');
-    const routed = routeQuery(signature?.scope.service, { action, version });
+    const routed = route(signature?.scope.service, signed.headers, parameters);
+    const { action, version } = routed;
     if (routed.model !== undefined) {
       this.model = routed.model;
       this.protocol = protocolNamed(routed.model.protocol);
@@ -144,7 +143,7 @@ class Exchange {
     }
     const operation = routed.model?.operation(action);
     const principal = this.authenticate(signed, reading, operation);
-    if ('problem' in routed) throw this.protocol.refuse(routed.problem);
+    if (routed.problem !== undefined) throw this.protocol.refuse(routed.problem);
     const { model } = routed;
     this.checkMethod(signed.method, path);
     if (action === '') throw this.refuse({ kind: 'no action' });
@@ -160,7 +159,7 @@ class Exchange {
     const output = await this.options.backend.handle({
       service: model.service,
       operation: action,
-      input: this.protocol.decode(wireRequest, operation),
+      input: this.protocol.decode(wireRequest, operation, model),
       region: signature?.scope.region ?? this.options.defaultRegion ?? 'us-east-1',
       requestId: this.requestId,
       principal,
@@ -196,8 +195,9 @@ class Exchange {
 
   private checkMethod(method: string, path: string): void {
     if (path !== '/') throw new WireError('NotFound', `There is nothing at ${path}`, 404);
-    if (method !== 'POST' && method !== 'GET') {
-      this.response.setHeader('Allow', 'GET, POST');
+    const { methods } = this.protocol;
+    if (!methods.includes(method)) {
+      this.response.setHeader('Allow', methods.join(', '));
       throw new WireError('MethodNotAllowed', `The method ${method} is not allowed here`, 405);
     }
   }
@@ -270,10 +270,6 @@ function encodeJsonError(error: ServiceError, contentType: string): WireResponse
 /** Parameters that carry the signature of a presigned request and belong to no operation. */
 function isOfSignature(name: string): boolean {
   return /^x-amz-/i.test(name);
-}
-
-function parameterNamed(pairs: readonly Pair[], name: string): string {
-  return pairs.find(([key]) => key === name)?.[1] ?? '';
 }
 
 /** One line: each error's stack, then its cause's. */

@@ -7,6 +7,10 @@ export interface ModelFile {
   readonly version: string;
   readonly protocol: ProtocolName;
   readonly signingName: string;
+  /** What stands before the operation's name in `X-Amz-Target`; the JSON protocols only. */
+  readonly targetPrefix?: string;
+  /** The code by which this service refuses input that its model does not allow, where it is its own. */
+  readonly validationCode?: string;
   readonly xmlNamespace: string;
   /** Operation name → [input shape, output shape]; -1 is none. */
   readonly operations: Readonly<Record<string, readonly [input: number, output: number]>>;
@@ -17,7 +21,7 @@ export interface ModelFile {
   readonly shapes: readonly ShapeEntry[];
 }
 
-export type ProtocolName = 'ec2' | 'awsQuery';
+export type ProtocolName = 'ec2' | 'awsQuery' | 'awsJson1_0' | 'awsJson1_1';
 
 /** `number` is a numeric type of which nothing more is known (botocore's copy is older than the SDK's). */
 export const PLAIN_TYPES = [

@@ -59,6 +59,7 @@ export class ServiceModel {
   readonly version: string;
   readonly protocol: ProtocolName;
   readonly signingName: string;
+  readonly validationCode: string | undefined;
   readonly xmlNamespace: string;
   private readonly file: ModelFile;
   private readonly shapes: (Shape | undefined)[] = [];
@@ -70,6 +71,7 @@ export class ServiceModel {
     this.version = file.version;
     this.protocol = file.protocol;
     this.signingName = file.signingName;
+    this.validationCode = file.validationCode;
     this.xmlNamespace = file.xmlNamespace;
   }
 
@@ -153,7 +155,10 @@ export class ServiceModel {
 }
 
 /** What a request is routed by, without its service's model being read. */
-export type ServiceEntry = Pick<ModelFile, 'service' | 'version' | 'protocol' | 'signingName'>;
+export type ServiceEntry = Pick<
+  ModelFile,
+  'service' | 'version' | 'protocol' | 'signingName' | 'targetPrefix'
+>;
 
 /** The services that have a model here: the generator's list. */
 export const SERVICES = readModelFile<readonly ServiceEntry[]>('services');

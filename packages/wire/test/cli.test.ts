@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { WireError } from '../src/index.ts';
 import { startToyRegion, type ToyRegion } from './toy-region.ts';
 
 const run = promisify(execFile);
@@ -25,6 +26,32 @@ async function aws(region: ToyRegion, ...words: string[]): Promise<unknown> {
   const { stdout } = await run('aws', [...words, '--output', 'json'], { env });
   return stdout === '' ? undefined : JSON.parse(stdout);
 }
+
+test('the stock command line speaks JSON to the services that do', { skip }, async () => {
+  const modified = new Date('2026-03-01T12:00:00Z');
+  await using region = await startToyRegion({
+    'ssm:GetParameter': () => ({ Parameter: { Name: '/a', Value: 'ü€', LastModifiedDate: modified } }),
+    'ssm:GetParameters': () => {
+      throw new WireError('ParameterNotFound', '');
+    },
+  });
+  const { Parameter } = (await aws(region, 'ssm', 'get-parameter', '--name', '/a')) as {
+    Parameter: { Value: string; LastModifiedDate: number | string };
+  };
+  assert.equal(Parameter.Value, 'ü€');
+  // Version 1 of the command line shows the seconds as they came, version 2 a date.
+  const shown = Parameter.LastModifiedDate;
+  assert.equal(typeof shown === 'number' ? shown * 1000 : Date.parse(shown), modified.getTime());
+  assert.deepEqual(region.calls[0]?.input, { Name: '/a' });
+  await assert.rejects(
+    aws(region, 'ssm', 'get-parameters', '--names', 'a'),
+    /An error occurred \(ParameterNotFound\) when calling the GetParameters operation: (\n|Unknown|$)/,
+  );
+  await assert.rejects(
+    aws(region, 'ssm', 'list-documents'),
+    /An error occurred \(NotImplemented\) when calling the ListDocuments operation: Holdfast does not support ssm:ListDocuments yet\./,
+  );
+});
 
 test('the stock command line sends, reads and is refused', { skip }, async () => {
   await using region = await startToyRegion({

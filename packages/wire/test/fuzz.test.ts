@@ -44,7 +44,7 @@ test('whatever a form holds, it is decoded or refused', () => {
       try {
         const parameters = parseForm(text);
         const request = { method: 'POST', path: '/', headers: {}, body: Buffer.from(text), parameters };
-        const input = protocolNamed(model.protocol).decode(request, operation);
+        const input = protocolNamed(model.protocol).decode(request, operation, model);
         const names = operation.input?.members.map(({ name }) => name) ?? [];
         for (const name of Object.keys(input)) assert.ok(names.includes(name));
       } catch (error) {
@@ -55,6 +55,54 @@ test('whatever a form holds, it is decoded or refused', () => {
     { numRuns: 1000 },
   );
   assert.equal(Object.hasOwn(Object.prototype, 'Name'), false);
+});
+
+test('whatever a JSON body holds, it is decoded or refused', () => {
+  const model = loadModel('ssm');
+  const body = fc.oneof(
+    fc.json({ maxDepth: 6 }),
+    fc.string({ unit: 'binary' }),
+    fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+    fc
+      .dictionary(fc.oneof(word, fc.constant('Names'), fc.constant('Path')), fc.jsonValue())
+      .map((value) => JSON.stringify(value)),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...model.operationNames()), body, (name, content) => {
+      const operation = model.operation(name)!;
+      try {
+        const request = {
+          method: 'POST',
+          path: '/',
+          headers: {},
+          body: Buffer.from(content),
+          parameters: [],
+        };
+        const input = protocolNamed('awsJson1_1').decode(request, operation, model);
+        const names = operation.input?.members.map((member) => member.name) ?? [];
+        for (const given of Object.keys(input)) assert.ok(names.includes(given));
+      } catch (error) {
+        assert.ok(error instanceof WireError, String(error));
+        assert.match(error.code, /^(SerializationException|ValidationException)$/);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  assert.equal(Object.hasOwn(Object.prototype, 'Name'), false);
+});
+
+test('JSON as deep as a megabyte can be is refused, not followed', () => {
+  const model = loadModel('ssm');
+  const refuse = (operationName: string, text: string) => {
+    const request = { method: 'POST', path: '/', headers: {}, body: Buffer.from(text), parameters: [] };
+    const operation = model.operation(operationName)!;
+    assert.throws(() => protocolNamed('awsJson1_1').decode(request, operation, model), WireError);
+  };
+  const deep = 20_000;
+  // An aggregator holds aggregators.
+  refuse('GetInventory', `${'{"Aggregators":['.repeat(deep)}{}${']}'.repeat(deep)}`);
+  refuse('GetParameters', `{"Names":${'['.repeat(deep)}${']'.repeat(deep)}}`);
+  refuse('GetParameters', '['.repeat(500_000));
 });
 
 test('a megabyte made to be slow is not', () => {
@@ -68,7 +116,10 @@ test('a megabyte made to be slow is not', () => {
       parameters: parseForm(text),
     };
     const before = process.cpuUsage();
-    assert.throws(() => protocolNamed('ec2').decode(request, model.operation(operationName)!), WireError);
+    assert.throws(
+      () => protocolNamed('ec2').decode(request, model.operation(operationName)!, model),
+      WireError,
+    );
     const { user, system } = process.cpuUsage(before);
     assert.ok(user + system < 5_000_000, `${text.slice(0, 40)} took ${user + system} µs`);
   };

@@ -44,7 +44,7 @@ test('every operation of every model resolves', () => {
   for (const { service } of SERVICES) {
     const model = loadModel(service);
     const names = model.operationNames();
-    assert.ok(names.length > 10);
+    assert.ok(names.length > 0);
     for (const name of names) assert.equal(model.operation(name)?.name, name);
     assert.equal(model.hasOperation('toString'), false);
     assert.equal(model.operation('constructor'), undefined);

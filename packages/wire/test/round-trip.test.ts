@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as autoscaling from '@aws-sdk/client-auto-scaling';
 import * as ec2 from '@aws-sdk/client-ec2';
+import * as connect from '@aws-sdk/client-ec2-instance-connect';
 import * as elbv2 from '@aws-sdk/client-elastic-load-balancing-v2';
+import * as ssm from '@aws-sdk/client-ssm';
 import * as sts from '@aws-sdk/client-sts';
 import fc from 'fast-check';
-import { loadModel, type ServiceModel } from '../src/model.ts';
-import { decodeQuery } from '../src/protocols/decode-query.ts';
+import { loadModel, type OperationModel, type ServiceModel } from '../src/model.ts';
+import { decodeJson } from '../src/protocols/decode-json.ts';
+import { type Decoded, decodeQuery } from '../src/protocols/decode-query.ts';
 import { parameterTree, parseForm } from '../src/protocols/form.ts';
 import { protocolNamed } from '../src/protocols/protocol.ts';
 import { valueFor, withoutEmpties } from './arbitrary.ts';
@@ -15,12 +18,21 @@ type AnyClient = { send(command: unknown): Promise<Record<string, unknown>> };
 type Handle = (body: string) => string;
 
 const RUNS = Number(process.env.HOLDFAST_PROPERTY_RUNS ?? 150);
-const packages: Record<string, Record<string, unknown>> = { ec2, sts, elbv2, autoscaling };
+const packages: Record<string, Record<string, unknown>> = {
+  ec2,
+  sts,
+  elbv2,
+  autoscaling,
+  ssm,
+  'ec2-instance-connect': connect,
+};
 const clientNames: Record<string, string> = {
   ec2: 'EC2Client',
   sts: 'STSClient',
   elbv2: 'ElasticLoadBalancingV2Client',
   autoscaling: 'AutoScalingClient',
+  ssm: 'SSMClient',
+  'ec2-instance-connect': 'EC2InstanceConnectClient',
 };
 
 /** An SDK client whose requests go to a function instead of a network. */
@@ -31,13 +43,16 @@ function clientOf(service: string, handle: Handle): AnyClient {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 1,
     requestHandler: {
-      async handle(request: { body: string }) {
-        const body = Buffer.from(handle(request.body));
+      async handle(request: { body: string | Uint8Array }) {
+        const body = Buffer.from(handle(textOf(request.body)));
         return { response: { statusCode: 200, headers: { 'content-type': 'text/xml' }, body, reason: '' } };
       },
     },
   });
 }
+
+const textOf = (body: string | Uint8Array): string =>
+  typeof body === 'string' ? body : new TextDecoder().decode(body);
 
 async function send(
   service: string,
@@ -96,11 +111,7 @@ for (const service of Object.keys(packages)) {
           sent = text;
           return body;
         });
-        const pairs = parseForm(sent).filter(([name]) => name !== 'Action' && name !== 'Version');
-        const decoded = decodeQuery(parameterTree(pairs), operation.input, {
-          listsAreFlat: model.protocol === 'ec2',
-          booleans: 'xsd',
-        });
+        const decoded = decode(model, operation, sent);
         const allowed = decoded.violations.filter(({ kind }) => kind !== 'constraint' && kind !== 'missing');
         assert.deepEqual(allowed, []);
         assert.deepEqual(withoutTokens(decoded.input, input), input);
@@ -108,6 +119,13 @@ for (const service of Object.keys(packages)) {
       { numRuns: RUNS },
     );
   });
+}
+
+function decode(model: ServiceModel, operation: OperationModel, sent: string): Decoded {
+  if (model.protocol === 'awsJson1_1') return decodeJson(JSON.parse(sent), operation.input);
+  const pairs = parseForm(sent).filter(([name]) => name !== 'Action' && name !== 'Version');
+  const listsAreFlat = model.protocol === 'ec2';
+  return decodeQuery(parameterTree(pairs), operation.input, { listsAreFlat, booleans: 'xsd' });
 }
 
 /** The SDK fills in a ClientToken that was left out. */

@@ -1,8 +1,9 @@
 import { faultOf, type ServiceError, WireError } from '../errors.ts';
-import type { Constraint, Violation } from './check.ts';
+import type { Violation } from './check.ts';
 import { decodeQuery, type QueryStyle } from './decode-query.ts';
 import { parameterTree } from './form.ts';
 import type { Problem, Protocol } from './protocol.ts';
+import { validationMessage } from './validation.ts';
 import { errorFields, escapeXml, writeStructure, XML_DECLARATION } from './xml.ts';
 
 /**
@@ -12,6 +13,8 @@ import { errorFields, escapeXml, writeStructure, XML_DECLARATION } from './xml.t
  */
 export const awsQuery: Protocol = {
   name: 'awsQuery',
+
+  methods: ['POST', 'GET'],
 
   decode(request, operation) {
     const tree = parameterTree(request.parameters);
@@ -93,12 +96,7 @@ function refuse(problem: Problem): ServiceError {
 function refusal(violations: readonly Violation[]): WireError {
   const malformed = violations.map(malformation).find((error) => error !== undefined);
   if (malformed !== undefined) return malformed;
-  const texts = violations.map(
-    (violation) =>
-      `${describeValue(violation)} failed to satisfy constraint: ${describeConstraint(violation)}`,
-  );
-  const count = texts.length === 1 ? '1 validation error' : `${texts.length} validation errors`;
-  return new WireError('ValidationError', `${count} detected: ${texts.join('; ')}`);
+  return new WireError('ValidationError', validationMessage(violations));
 }
 
 function malformation(violation: Violation): WireError | undefined {
@@ -123,28 +121,4 @@ function typeMessage(expected: string, value: string): string {
   }
   if (expected === 'timestamp') return 'timestamp must follow ISO8601';
   return `Unable to read '${value}' as ${expected}`;
-}
-
-function describeValue(violation: Violation): string {
-  const path = violation.path.map((name) => name.charAt(0).toLowerCase() + name.slice(1)).join('.');
-  return violation.kind === 'constraint'
-    ? `Value '${violation.value}' at '${path}'`
-    : `Value null at '${path}'`;
-}
-
-function describeConstraint(violation: Violation): string {
-  return violation.kind === 'constraint' ? words(violation.constraint) : 'Member must not be null';
-}
-
-function words(constraint: Constraint): string {
-  switch (constraint.rule) {
-    case 'min':
-      return `Member must have ${constraint.of} greater than or equal to ${constraint.limit}`;
-    case 'max':
-      return `Member must have ${constraint.of} less than or equal to ${constraint.limit}`;
-    case 'pattern':
-      return `Member must satisfy regular expression pattern: ${constraint.pattern}`;
-    case 'enum':
-      return `Member must satisfy enum value set: [${constraint.values.join(', ')}]`;
-  }
 }

@@ -1,4 +1,4 @@
-import type { SimpleShape } from '../model.ts';
+import type { Shape, SimpleShape } from '../model.ts';
 
 /** One thing that is wrong with an input. Each protocol words it in its own way. */
 export type Violation =
@@ -7,7 +7,7 @@ export type Violation =
       readonly kind: 'type';
       readonly path: readonly string[];
       readonly value: string;
-      readonly expected: SimpleShape['t'];
+      readonly expected: Shape['t'];
     }
   | {
       readonly kind: 'constraint';

@@ -12,6 +12,8 @@ import { errorFields, escapeXml, writeStructure, XML_DECLARATION } from './xml.t
 export const ec2Query: Protocol = {
   name: 'ec2',
 
+  methods: ['POST', 'GET'],
+
   decode(request, operation) {
     const tree = parameterTree(request.parameters);
     const { input, violations } = decodeQuery(tree, operation.input, STYLE);

@@ -1,6 +1,7 @@
 import type { ServiceError } from '../errors.ts';
 import type { OperationModel, ServiceModel } from '../model.ts';
 import type { ProtocolName } from '../model-file.ts';
+import { awsJson1_0, awsJson1_1 } from './aws-json.ts';
 import { awsQuery } from './aws-query.ts';
 import { ec2Query } from './ec2-query.ts';
 import type { Pair } from './form.ts';
@@ -42,11 +43,13 @@ export type Problem =
 /** One of AWS's protocols. A new one is one file and one line in `PROTOCOLS`. */
 export interface Protocol {
   readonly name: ProtocolName;
+  /** The HTTP methods that a call may come by. */
+  readonly methods: readonly string[];
   /**
    * The operation's input, its members named as in the SDK's types.
    * @throws WireError for an input that the model does not allow.
    */
-  decode(request: WireRequest, operation: OperationModel): Record<string, unknown>;
+  decode(request: WireRequest, operation: OperationModel, model: ServiceModel): Record<string, unknown>;
   /** @throws TypeError when the output is not what the model says. */
   encode(output: unknown, context: EncodeContext): WireResponse;
   encodeError(error: ServiceError, requestId: string, model: ServiceModel | undefined): WireResponse;
@@ -54,7 +57,7 @@ export interface Protocol {
   refuse(problem: Problem): ServiceError;
 }
 
-const PROTOCOLS: readonly Protocol[] = [ec2Query, awsQuery];
+const PROTOCOLS: readonly Protocol[] = [ec2Query, awsQuery, awsJson1_0, awsJson1_1];
 
 export function protocolNamed(name: ProtocolName): Protocol {
   const protocol = PROTOCOLS.find((candidate) => candidate.name === name);
