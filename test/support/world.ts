@@ -71,7 +71,7 @@ export async function balancerProcesses(layout: HostLayout): Promise<Map<string,
 }
 
 /** What stands on this machine of the region, one line for each thing. */
-async function existing(layout: HostLayout): Promise<string[]> {
+export async function existing(layout: HostLayout): Promise<string[]> {
   const { prefix } = layout;
   const lines: string[] = [];
   const containers = execFileSync(

@@ -1,0 +1,136 @@
+/**
+ * The example network as its reader would use it, by stock Terraform on real instances: applied, found as described,
+ * changed in place and by replacement, destroyed. What was applied is tried with real requests.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { DescribeInstancesCommand, type EC2Client } from '@aws-sdk/client-ec2';
+import { hostLayout } from '@holdfast/linux/layout.ts';
+import { connect } from '../../packages/holdfast/src/demo/stack.ts';
+import { described } from '../support/described.ts';
+import { inside, until } from '../support/instances.ts';
+import { withoutCommand, withoutInstances } from '../support/needs.ts';
+import { run, startRegion, stateDirectoryOf, type TestRegion } from '../support/region.ts';
+import { type Terraform, terraformIn, withoutTerraform } from '../support/terraform.ts';
+import { existing } from '../support/world.ts';
+
+const prefix = 'hftf';
+const publicCidr = '198.19.248.0/21';
+const layout = hostLayout({ prefix, publicCidr, stateDirectory: stateDirectoryOf(prefix) });
+const skip =
+  withoutTerraform() || withoutCommand('curl', 'apt-get install curl') || (await withoutInstances());
+
+const publicKey =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEj5B9MU2GWP+O9EORHTdmIucVHa4vLKY7kSVZcA2SxV somebody@example';
+const changed = {
+  environment: 'staging',
+  visitors: '198.18.0.0/15',
+  app_instance_type: 't3.small',
+  page: 'changed',
+};
+
+interface Outputs {
+  readonly where: string;
+  readonly pages: Readonly<Record<string, string>>;
+  readonly nat_addresses: Readonly<Record<string, string>>;
+  readonly web: Readonly<Record<string, string>>;
+  readonly app: Readonly<Record<string, { id: string; private_ip: string }>>;
+}
+
+describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
+  let region: TestRegion;
+  let terraform: Terraform;
+  let client: EC2Client;
+  let atFirst: { api: string[]; machine: string[] };
+  let outputs: Outputs;
+
+  const standing = async () => ({ api: await described(client), machine: await existing(layout) });
+  const zones = ['us-west-2a', 'us-west-2b'];
+
+  before(async () => {
+    region = await startRegion({ prefix, publicCidr, driver: 'linux' });
+    client = connect(region.endpoint, 'us-west-2').ec2;
+    atFirst = await standing();
+    terraform = await terraformIn('examples/terraform/network', {
+      ...region.env,
+      TF_VAR_public_key: publicKey,
+    });
+  });
+  after(async () => {
+    client?.destroy();
+    terraform?.close();
+    await region?.down();
+  });
+
+  const page = (url: string): Promise<string> =>
+    until(`${url} answers`, 20_000, async () => {
+      const { code, stdout } = await run('curl', ['--silent', '--fail', '--max-time', '3', url]);
+      return code === 0 ? stdout.trim() : undefined;
+    });
+  const typesAndTags = async (ids: string[]): Promise<string[]> => {
+    const { Reservations = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: ids }));
+    return Reservations.flatMap(({ Instances = [] }) => Instances).map(
+      ({ InstanceType, Tags = [] }) =>
+        `${InstanceType} ${Tags.find(({ Key }) => Key === 'Environment')?.Value}`,
+    );
+  };
+
+  test('is valid and formatted', () => terraform.check());
+
+  test('is applied, and serves its pages', async (context) => {
+    const begunAt = performance.now();
+    await terraform.apply();
+    context.diagnostic(`apply took ${((performance.now() - begunAt) / 1000).toFixed(1)} s`);
+    outputs = await terraform.outputs();
+    assert.equal(outputs.where, '000000000000 us-west-2');
+    assert.deepEqual(Object.keys(outputs.pages), zones);
+    for (const zone of zones)
+      assert.equal(await page(outputs.pages[zone]!), `hello: example-web-${zone} in ${zone}`);
+  });
+
+  test('lets web servers ask application servers, and these the internet through their zone’s NAT gateway', async () => {
+    for (const zone of zones) {
+      const { id, private_ip: address } = outputs.app[zone]!;
+      const asked = await inside(region, outputs.web[zone]!, `curl -sS --max-time 3 http://${address}:8080`);
+      assert.equal(asked.stdout.trim(), `application: example-app-${zone} in ${zone}`, asked.stderr);
+      const out = await inside(region, id, `curl -sS --max-time 3 ${outputs.pages[zone]}/?from=${id}`);
+      assert.equal(out.stdout.trim(), `hello: example-web-${zone} in ${zone}`, out.stderr);
+      const log = await inside(region, outputs.web[zone]!, `journalctl -u web --grep 'from=${id}' -o cat`);
+      assert.match(
+        log.stdout,
+        new RegExp(`^${outputs.nat_addresses[zone]!.replaceAll('.', '\\.')} `),
+        log.stderr,
+      );
+    }
+  });
+
+  test('is found as described', async () => {
+    assert.deepEqual(await terraform.changes(), []);
+  });
+
+  test('is changed: tags, a rule and a type in place, the web servers by replacement', async () => {
+    const old = outputs;
+    await terraform.apply(changed);
+    outputs = await terraform.outputs();
+    assert.deepEqual(outputs.app, old.app, 'the application servers are the same');
+    assert.deepEqual(await typesAndTags(Object.values(outputs.app).map(({ id }) => id)), [
+      't3.small staging',
+      't3.small staging',
+    ]);
+    for (const zone of zones) {
+      assert.notEqual(outputs.web[zone], old.web[zone]);
+      const asked = await inside(
+        region,
+        outputs.web[zone]!,
+        `curl -sS --max-time 3 --retry 5 --retry-connrefused http://${outputs.app[zone]!.private_ip}:8080`,
+      );
+      assert.equal(asked.stdout.trim(), `application: example-app-${zone} in ${zone}`, asked.stderr);
+    }
+    assert.deepEqual(await terraform.changes(changed), []);
+  });
+
+  test('is destroyed, and nothing is left', async () => {
+    await terraform.destroy(changed);
+    assert.deepEqual(await standing(), atFirst);
+  });
+});
