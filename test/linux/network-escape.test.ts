@@ -2,9 +2,24 @@
 import assert from 'node:assert/strict';
 import { connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { addAddress, listAddresses, listLinks } from '@holdfast/linux/host/links.ts';
+import {
+  addAddress,
+  addVeth,
+  deleteLinks,
+  listAddresses,
+  listLinks,
+  replaceRoute,
+  setLinkUp,
+  untilReady,
+} from '@holdfast/linux/host/links.ts';
 import { connectTcp } from '@holdfast/linux/host/namespace-sockets.ts';
-import { listNamespaces, setSysctlsIn, uplinkDevices } from '@holdfast/linux/host/namespaces.ts';
+import {
+  listNamespaces,
+  makeNamespace,
+  removeNamespace,
+  setSysctlsIn,
+  uplinkDevices,
+} from '@holdfast/linux/host/namespaces.ts';
 import { withNetlink } from '@holdfast/linux/host/netlink.ts';
 import { hostSnapshot, snapshotDifference } from '@holdfast/linux/host/snapshot.ts';
 import { hostLayout, serviceAddresses } from '@holdfast/linux/layout.ts';
@@ -68,6 +83,51 @@ function openVpc(
   };
 }
 
+/** What a listener says to this machine; undefined when nothing comes. */
+const askFromHost = (host: string, port: number, patienceMs: number): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: patienceMs });
+    const finish = (said?: string): void => {
+      socket.destroy();
+      resolve(said);
+    };
+    socket
+      .on('data', (data) => finish(String(data)))
+      .on('error', () => finish())
+      .on('timeout', () => finish());
+  });
+
+/** A network that this machine stands in besides the internet, such as a company's, with one machine in it. */
+async function joinCompany(addresses: readonly string[]): Promise<{ namespace: string; link: string }> {
+  const [namespace, link, own] = ['hfsc-company', 'hfsc-company', '169.254.255.13'];
+  leaveCompany();
+  makeNamespace(namespace);
+  withNetlink(undefined, (host) => {
+    addVeth(host, link, { name: 'eth0', namespace });
+    const { index } = listLinks(host).get(link)!;
+    setLinkUp(host, index);
+    withNetlink(namespace, (end) => {
+      const linkIndex = listLinks(end).get('eth0')!.index;
+      setLinkUp(end, linkIndex);
+      for (const address of addresses) addAddress(end, { linkIndex, address, prefix: 32 });
+      replaceRoute(end, { destination: '0.0.0.0/0', type: 'unicast', gateway: own, linkIndex });
+    });
+    addAddress(host, { linkIndex: index, address: own, prefix: 32 });
+    for (const address of addresses)
+      replaceRoute(host, { destination: `${address}/32`, type: 'unicast', linkIndex: index });
+  });
+  await untilReady([{ name: link }, { namespace, name: 'eth0' }]);
+  return { namespace, link };
+}
+
+function leaveCompany(): void {
+  withNetlink(undefined, (host) => {
+    const link = listLinks(host).get('hfsc-company');
+    if (link) deleteLinks(host, [link.index]);
+  });
+  removeNamespace('hfsc-company');
+}
+
 describe('an instance cannot get out of its network', { skip }, () => {
   let network: Awaited<ReturnType<typeof openNetwork>>;
   let evil: string;
@@ -128,20 +188,8 @@ describe('an instance cannot get out of its network', { skip }, () => {
   test('the host reaches a public address through the security group, and is seen as the outside', async () => {
     network.listeners.tcp(network.namespace('i-2'), 8080);
     network.listeners.tcp(network.namespace('i-3'), 8080);
-    const ask = (address: string, patienceMs: number): Promise<string | undefined> =>
-      new Promise((resolve) => {
-        const socket = connect({ host: address, port: 8080, timeout: patienceMs });
-        const finish = (said?: string): void => {
-          socket.destroy();
-          resolve(said);
-        };
-        socket
-          .on('data', (data) => finish(String(data)))
-          .on('error', () => finish())
-          .on('timeout', () => finish());
-      });
-    assert.equal(await ask(network.publicAddress(2), PATIENT_MS), hostAddress(layout));
-    assert.equal(await ask(network.publicAddress(3), 400), undefined);
+    assert.equal(await askFromHost(network.publicAddress(2), 8080, PATIENT_MS), hostAddress(layout));
+    assert.equal(await askFromHost(network.publicAddress(3), 8080, 400), undefined);
   });
 
   test('it does not reach another VPC, nor a port that is closed to it', async () => {
@@ -236,6 +284,48 @@ describe('an instance cannot get out of its network', { skip }, () => {
     await network.driver.apply(through(false), 3);
     assert.equal(await tcpReads(evil, '10.0.2.14', 8080, PATIENT_MS), '10.0.1.11');
   });
+});
+
+describe('an internet gateway leads to public addresses only', { skip }, () => {
+  // One out of each range that has no place in the internet, on a machine to which this one has a way.
+  const company = ['10.213.77.2', '172.29.77.2', '192.168.213.2', '100.99.77.2', '169.254.77.2'];
+  const nothing: string[] = [];
+  after(leaveCompany);
+
+  for (const [egressAllow, expected, title] of [
+    [nothing, nothing, 'no private one is reached, though this machine reaches them all'],
+    [['10.213.77.0/24'], ['10.213.77.2'], 'but for a private one that is allowed by name'],
+  ] as const) {
+    test(title, async () => {
+      const { namespace, link } = await joinCompany(company);
+      // As if the company's network were the way to the internet too: nothing but the addresses tells them apart.
+      const network = await openNetwork(layout, { egressAllow, uplinks: [link] });
+      try {
+        const one: NetworkInterfaceTopology = {
+          interfaceId: 'eni-1',
+          subnetId: 'subnet-1',
+          macAddress: '02:00:00:00:01:01',
+          addresses: [{ private: '10.0.1.11', public: network.publicAddress(1) }],
+          securityGroupIds: ['sg-all'],
+          sourceDestCheck: true,
+          attachment: { namespace: network.namespace('i-1'), deviceIndex: 0 },
+        };
+        await network.driver.apply(openVpc('a', [one]), 1);
+        network.listeners.tcp(namespace, 7);
+        const said = await Promise.all(company.map((to) => askFromHost(to, 7, PATIENT_MS)));
+        assert.ok(!said.includes(undefined), `this machine reaches them: ${said}`);
+        const instance = network.namespace('i-1');
+        const reached = await Promise.all(company.map((to) => tcpReaches(instance, to, 7, 600)));
+        assert.deepEqual(
+          company.filter((_, n) => reached[n]),
+          expected,
+        );
+      } finally {
+        await network.close();
+        leaveCompany();
+      }
+    });
+  }
 });
 
 describe('nothing of the network stays behind', { skip }, () => {

@@ -4,7 +4,8 @@
  * A packet's way through the router, in the order of the hooks:
  *   entry       cut links and spoofed sources drop; a mark names the subnet, by which its route table is chosen
  *   gateway-in  from the internet: public address → private address
- *   checked     the destination check: an interface gets only what is addressed to it, unless the check is off
+ *   checked     the destination check: an interface gets only what is addressed to it, unless the check is off;
+ *               answers of public addresses leave by the internet gateway or not at all
  *   acl-out/in  network ACLs at the subnets' borders, stateless; not for traffic inside one subnet
  *   egress      the sender's security groups; flows once allowed are tracked, as AWS tracks them
  *   ingress     the receiver's security groups
@@ -126,6 +127,9 @@ const baseChains: readonly [string, Chain][] = [
       hook: 'type filter hook forward priority -70; policy drop;',
       rules: [
         `oifname "${INTERNET_LINK}" accept`,
+        // The answer of a public address goes back the way it was asked. Where the subnet's route leads elsewhere, to a
+        // NAT gateway for example, it is lost on AWS, and must not be taken for the public address's own in here.
+        'ct status dnat ct direction reply drop',
         'oifname @unchecked accept',
         'oifname . ip daddr @own accept',
       ],

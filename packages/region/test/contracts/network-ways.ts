@@ -2,6 +2,7 @@
 import { test } from 'node:test';
 import type { NetworkInterfaceTopology, VpcTopology } from '../../src/drivers/network.ts';
 import {
+  app,
   arrives,
   fails,
   instance,
@@ -91,6 +92,33 @@ export function waysContract(withNetwork: ReturnType<typeof storiesOf>): void {
       await arrives(network, tcp('outside', network.publicAddress(4), 80), tcp('eni-a-app', web, 80));
       await apply(4);
       await arrives(network, tcp('outside', network.publicAddress(1), 80), tcp('eni-a-app', web, 80));
+    }),
+  );
+
+  test(
+    'a public address answers by the internet gateway or not at all',
+    withNetwork(async (network) => {
+      const [first, second, third] = trio(network);
+      const address = { private: app, public: network.publicAddress(3) };
+      const gateway = {
+        natGatewayId: 'nat-a',
+        subnetId: 'subnet-a-public',
+        privateAddress: '10.0.1.200',
+        publicAddress: network.publicAddress(2),
+      };
+      const interfaces = [
+        first!,
+        { ...second!, securityGroupIds: ['sg-web'], addresses: [address] },
+        { ...third!, sourceDestCheck: false },
+      ];
+      const plain = vpc('a', { interfaces, natGateways: [gateway] });
+      const ask = ['outside', 'eni-a-web'].map((from) => tcp(from, network.publicAddress(3), 80));
+      await network.driver.apply(privateRoute(plain, { kind: 'nat-gateway', natGatewayId: 'nat-a' }), 1);
+      await fails(network, ...ask);
+      await network.driver.apply(privateRoute(plain, { kind: 'interface', interfaceId: 'eni-a-other' }), 2);
+      await fails(network, ...ask);
+      await network.driver.apply(privateRoute(plain, { kind: 'internet-gateway' }), 3);
+      await arrives(network, ...ask);
     }),
   );
 
