@@ -26,8 +26,20 @@ export const notTerminable = (id: string): AwsError =>
     `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
   );
 
+export const notStoppable = (id: string): AwsError =>
+  error(
+    'OperationNotPermitted',
+    `The instance '${id}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.`,
+  );
+
 export const invalidInstanceType = (type: string): AwsError =>
   error('InvalidParameterValue', `Invalid value '${type}' for InstanceType.`);
+
+export const invalidInstanceAttributeValue = (message: string): AwsError =>
+  error('InvalidInstanceAttributeValue', message);
+
+export const latestConsoleUnsupported = (): AwsError =>
+  error('UnsupportedOperation', 'This instance type does not support retrieving the latest console logs.');
 
 export const instanceTypeNotFound = (types: readonly string[]): AwsError =>
   error('InvalidInstanceType', `The following supplied instance types do not exist: [${types.join(', ')}]`);
@@ -41,6 +53,21 @@ export const insufficientCapacity = (type: string, zone: string, others: readonl
       (others.length === 0
         ? ''
         : ` You can currently get ${type} capacity by not specifying an Availability Zone in your request or choosing ${others.join(', ')}.`),
+    500,
+  );
+
+export const ebsOptimizationUnsupported = (): AwsError =>
+  error(
+    'Unsupported',
+    'EBS-optimized instances are not supported for your requested configuration. Please check the documentation for supported configurations.',
+  );
+
+/** A spread group has an instance on each host of the zone that is well, or as many as a zone may hold of it. */
+export const placementGroupFull = (name: string, zone: string, others: readonly string[]): AwsError =>
+  new AwsError(
+    'InsufficientInstanceCapacity',
+    `We currently do not have sufficient capacity to launch all of the additional requested instances into Placement Group '${name}' in the Availability Zone you requested (${zone}).` +
+      (others.length === 0 ? '' : ` You can currently get capacity by choosing ${others.join(', ')}.`),
     500,
   );
 
@@ -97,6 +124,20 @@ export const keyPairDuplicate = (name: string): AwsError =>
 
 export const keyFormat = (): AwsError =>
   error('InvalidKey.Format', 'Key is not in valid OpenSSH public key format');
+
+// Placement groups.
+
+export const placementGroupUnknown = (nameOrId: string): AwsError =>
+  error('InvalidPlacementGroup.Unknown', `The Placement Group '${nameOrId}' is unknown.`);
+
+export const placementGroupIdMalformed = (id: string): AwsError =>
+  error('InvalidPlacementGroupId.Malformed', `Invalid id: "${id}" (expecting "pg-...")`);
+
+export const placementGroupDuplicate = (name: string): AwsError =>
+  error('InvalidPlacementGroup.Duplicate', `The placement group '${name}' already exists.`);
+
+export const placementGroupInUse = (name: string): AwsError =>
+  error('InvalidPlacementGroup.InUse', `The placement group '${name}' is in use and may not be deleted.`);
 
 // Launch templates.
 

@@ -7,17 +7,21 @@ import * as image from './image/operations.ts';
 import * as snapshot from './image/snapshot.ts';
 import { describeVolumes } from './image/volume.ts';
 import * as attributes from './instance/attributes.ts';
-import { getConsoleOutput } from './instance/console.ts';
+import { automaticRecoveryLoop } from './instance/automatic-recovery.ts';
+import { getConsoleOutput, getPasswordData } from './instance/console.ts';
 import { describeInstanceStatus, describeInstances } from './instance/describe.ts';
 import { instanceLoop } from './instance/loop.ts';
+import { instanceOptionOperations } from './instance/options.ts';
 import * as power from './instance/power.ts';
 import { recoveryLoop } from './instance/recovery-loop.ts';
 import { runInstances } from './instance/run.ts';
 import { instanceStatusLoop } from './instance/status-loop.ts';
 import * as types from './instance-type-operations.ts';
 import * as keyPair from './key-pair/operations.ts';
+import { getLaunchTemplateData } from './launch-template/from-instance.ts';
 import * as template from './launch-template/operations.ts';
 import * as version from './launch-template/version-operations.ts';
+import { placementGroupOperations } from './placement-group/operations.ts';
 
 export { type LaunchRequest, launchInstances } from './instance/launch.ts';
 export { instancesOf, terminateInstances } from './instance/power.ts';
@@ -38,7 +42,6 @@ export const computeOperations: Readonly<Record<string, Operation>> = {
   DescribeImageAttribute: image.describeImageAttribute,
   DescribeImages: image.describeImages,
   DescribeInstanceAttribute: attributes.describeInstanceAttribute,
-  DescribeInstanceCreditSpecifications: types.describeInstanceCreditSpecifications,
   DescribeInstanceStatus: describeInstanceStatus,
   DescribeInstanceTypeOfferings: types.describeInstanceTypeOfferings,
   DescribeInstanceTypes: types.describeInstanceTypes,
@@ -50,23 +53,26 @@ export const computeOperations: Readonly<Record<string, Operation>> = {
   DescribeSnapshots: snapshot.describeSnapshots,
   DescribeVolumes: describeVolumes,
   GetConsoleOutput: getConsoleOutput,
+  GetLaunchTemplateData: getLaunchTemplateData,
+  GetPasswordData: getPasswordData,
   ImportKeyPair: keyPair.importKeyPair,
   ModifyInstanceAttribute: attributes.modifyInstanceAttribute,
-  ModifyInstanceMetadataOptions: attributes.modifyInstanceMetadataOptions,
   ModifyLaunchTemplate: template.modifyLaunchTemplate,
-  MonitorInstances: attributes.monitorInstances,
   RebootInstances: power.rebootInstances,
+  ResetInstanceAttribute: attributes.resetInstanceAttribute,
   RunInstances: runInstances,
   StartInstances: power.startInstances,
   StopInstances: power.stopInstances,
   TerminateInstances: power.terminate,
-  UnmonitorInstances: attributes.unmonitorInstances,
+  ...instanceOptionOperations,
+  ...placementGroupOperations,
 };
 
 export const computeReconcilers = (context: LoopContext): readonly Reconciler[] => [
   instanceLoop(context),
   instanceStatusLoop(context),
   recoveryLoop(context),
+  automaticRecoveryLoop(context),
   faultLoop(context),
   imageLoop(context),
   baseImageLoop(context),

@@ -3,32 +3,60 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import { unsupported } from '../common/errors.ts';
 import { applyFilters, type FilterFields } from '../common/filters.ts';
 import { zonesOf } from '../common/geography.ts';
-import { listingPosition, paginate } from '../common/pagination.ts';
+import { paginate } from '../common/pagination.ts';
 import type { RequestContext } from '../common/service.ts';
 import { instanceTypeNotFound } from './compute-errors.ts';
 import { invalidNextToken } from './errors.ts';
-import { instancesOf } from './instance/power.ts';
-import { defaultCredits, type InstanceTypeFacts, instanceTypes } from './instance-types.ts';
+import { type InstanceTypeFacts, instanceTypes } from './instance-types.ts';
 import { truth } from './network/selection.ts';
-import { instances } from './records.ts';
 
 const isBurstable = (type: InstanceTypeFacts): boolean => type.baselinePercent !== undefined;
 
+const totalGb = ({ disks }: InstanceTypeFacts): number | undefined => disks && disks.count * disks.sizeGb;
+
+const text = (value: number | undefined): string | undefined =>
+  value === undefined ? undefined : String(value);
+
+/** EBS volumes are NVMe devices to Nitro's types only. */
+const nvme = ({ hypervisor }: InstanceTypeFacts): 'required' | 'unsupported' =>
+  hypervisor === 'nitro' ? 'required' : 'unsupported';
+
+const ena = ({ name, hypervisor }: InstanceTypeFacts): 'required' | 'supported' | 'unsupported' =>
+  hypervisor === 'nitro' ? 'required' : name.startsWith('t2.') ? 'unsupported' : 'supported';
+
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html */
 const fields: FilterFields<InstanceTypeFacts> = {
-  'auto-recovery-supported': () => 'true',
+  // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-configuration-recovery.html: not with instance store.
+  'auto-recovery-supported': (type) => truth(!type.disks),
   'bare-metal': () => 'false',
   'burstable-performance-supported': (type) => truth(isBurstable(type)),
   'current-generation': (type) => truth(type.currentGeneration),
+  'dedicated-hosts-supported': () => 'false',
+  'ebs-info.ebs-optimized-support': (type) => type.ebsOptimized,
+  'ebs-info.encryption-support': () => 'supported',
+  'ebs-info.nvme-support': nvme,
   'free-tier-eligible': (type) => truth(type.freeTier),
   'hibernation-supported': () => 'false',
   hypervisor: (type) => type.hypervisor,
-  'instance-storage-supported': () => 'false',
+  'instance-storage-info.disk.count': ({ disks }) => text(disks?.count),
+  'instance-storage-info.disk.size-in-gb': ({ disks }) => text(disks?.sizeGb),
+  'instance-storage-info.disk.type': ({ disks }) => disks && 'ssd',
+  'instance-storage-info.encryption-support': ({ disks }) => disks && 'required',
+  'instance-storage-info.nvme-support': ({ disks }) => disks && 'required',
+  'instance-storage-info.total-size-in-gb': (type) => text(totalGb(type)),
+  'instance-storage-supported': (type) => truth(type.disks !== undefined),
   'instance-type': (type) => type.name,
   'memory-info.size-in-mib': (type) => String(type.memoryMib),
+  'network-info.efa-supported': () => 'false',
+  'network-info.ena-support': ena,
+  'network-info.encryption-in-transit-supported': () => 'false',
+  'network-info.ipv4-addresses-per-interface': (type) => String(type.addressesPerInterface),
+  'network-info.ipv6-supported': () => 'false',
+  'network-info.maximum-network-cards': () => '1',
   'network-info.maximum-network-interfaces': (type) => String(type.maximumInterfaces),
   'network-info.network-performance': (type) => type.network,
   'processor-info.supported-architecture': () => 'x86_64',
+  'supported-boot-mode': () => ['legacy-bios', 'uefi'],
   'supported-root-device-type': () => 'ebs',
   'supported-usage-class': () => 'on-demand',
   'supported-virtualization-type': () => 'hvm',
@@ -36,6 +64,14 @@ const fields: FilterFields<InstanceTypeFacts> = {
   'vcpu-info.default-threads-per-core': (type) => String(type.threadsPerCore),
   'vcpu-info.default-vcpus': (type) => String(type.vcpus),
 };
+
+const storage = ({ disks, ...type }: InstanceTypeFacts): ec2.InstanceStorageInfo | undefined =>
+  disks && {
+    TotalSizeInGB: totalGb({ ...type, disks }),
+    Disks: [{ Count: disks.count, SizeInGB: disks.sizeGb, Type: 'ssd' }],
+    NvmeSupport: 'required',
+    EncryptionSupport: 'required',
+  };
 
 const shape = (type: InstanceTypeFacts): ec2.InstanceTypeInfo => ({
   InstanceType: type.name as ec2._InstanceType,
@@ -56,11 +92,12 @@ const shape = (type: InstanceTypeFacts): ec2.InstanceTypeInfo => ({
     DefaultThreadsPerCore: type.threadsPerCore,
   },
   MemoryInfo: { SizeInMiB: type.memoryMib },
-  InstanceStorageSupported: false,
+  InstanceStorageSupported: type.disks !== undefined,
+  InstanceStorageInfo: storage(type),
   EbsInfo: {
-    EbsOptimizedSupport: type.hypervisor === 'xen' ? 'unsupported' : 'default',
+    EbsOptimizedSupport: type.ebsOptimized,
     EncryptionSupport: 'supported',
-    NvmeSupport: type.hypervisor === 'xen' ? 'unsupported' : 'required',
+    NvmeSupport: nvme(type),
   },
   NetworkInfo: {
     NetworkPerformance: type.network,
@@ -77,15 +114,15 @@ const shape = (type: InstanceTypeFacts): ec2.InstanceTypeInfo => ({
     Ipv4AddressesPerInterface: type.addressesPerInterface,
     Ipv6AddressesPerInterface: 0,
     Ipv6Supported: false,
-    EnaSupport: type.hypervisor === 'xen' ? 'unsupported' : 'required',
+    EnaSupport: ena(type),
     EfaSupported: false,
     EncryptionInTransitSupported: false,
   },
-  PlacementGroupInfo: { SupportedStrategies: [] },
+  PlacementGroupInfo: { SupportedStrategies: ['spread'] },
   HibernationSupported: false,
   BurstablePerformanceSupported: isBurstable(type),
   DedicatedHostsSupported: false,
-  AutoRecoverySupported: true,
+  AutoRecoverySupported: !type.disks,
   SupportedBootModes: ['legacy-bios', 'uefi'],
 });
 
@@ -151,29 +188,6 @@ export function describeInstanceTypeOfferings(
       LocationType: kind,
       Location: location,
     })),
-    NextToken: nextToken,
-  };
-}
-
-export function describeInstanceCreditSpecifications(
-  input: ec2.DescribeInstanceCreditSpecificationsRequest,
-  context: RequestContext,
-): ec2.DescribeInstanceCreditSpecificationsResult {
-  if (input.Filters && input.Filters.length > 0) {
-    throw unsupported('filters of DescribeInstanceCreditSpecifications');
-  }
-  const named = input.InstanceIds ?? [];
-  const asked = named.length > 0 ? instancesOf(context, named) : context.tx.list(instances, context.region);
-  const { items, nextToken } = paginate(context, asked, listingPosition, {
-    call: `DescribeInstanceCreditSpecifications ${JSON.stringify(named)}`,
-    token: input.NextToken,
-    limit: input.MaxResults,
-    invalid: invalidNextToken,
-  });
-  return {
-    InstanceCreditSpecifications: items
-      .map(({ id, spec }) => ({ InstanceId: id, CpuCredits: defaultCredits(spec.instanceType) }))
-      .filter(({ CpuCredits }) => CpuCredits !== undefined),
     NextToken: nextToken,
   };
 }

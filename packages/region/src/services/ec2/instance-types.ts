@@ -1,6 +1,6 @@
 /**
  * Instance types as facts: what each is made of, from AWS's own tables.
- * https://docs.aws.amazon.com/ec2/latest/instancetypes/gp.html, …/co.html, …/mo.html
+ * https://docs.aws.amazon.com/ec2/latest/instancetypes/gp.html, …/co.html, …/mo.html, …/so.html
  */
 export interface InstanceTypeFacts {
   readonly name: string;
@@ -11,6 +11,10 @@ export interface InstanceTypeFacts {
   readonly addressesPerInterface: number;
   readonly hypervisor: 'xen' | 'nitro';
   readonly threadsPerCore: 1 | 2;
+  /** `default`: it is optimized for EBS without being asked. */
+  readonly ebsOptimized: 'default' | 'unsupported';
+  /** Instance store: NVMe disks of its host. */
+  readonly disks?: { readonly count: number; readonly sizeGb: number };
   /** Burstable types only: the share of each vCPU that is earned in credits, in percent. */
   readonly baselinePercent?: number;
   readonly freeTier: boolean;
@@ -63,9 +67,60 @@ const C5: readonly Row[] = [
   ['24xlarge', 96, 192, '25 Gigabit', 15, 50],
 ];
 
+const I3: readonly Row[] = [
+  ['large', 2, 15.25, 'Up to 10 Gigabit', 3, 10],
+  ['xlarge', 4, 30.5, 'Up to 10 Gigabit', 4, 15],
+  ['2xlarge', 8, 61, 'Up to 10 Gigabit', 4, 15],
+  ['4xlarge', 16, 122, 'Up to 10 Gigabit', 8, 30],
+  ['8xlarge', 32, 244, '10 Gigabit', 8, 30],
+  ['16xlarge', 64, 488, '25 Gigabit', 15, 50],
+];
+
+type Disks = Readonly<Record<string, readonly [count: number, sizeGb: number]>>;
+
+const C5D_DISKS: Disks = {
+  large: [1, 50],
+  xlarge: [1, 100],
+  '2xlarge': [1, 200],
+  '4xlarge': [1, 400],
+  '9xlarge': [1, 900],
+  '12xlarge': [2, 900],
+  '18xlarge': [2, 900],
+  '24xlarge': [4, 900],
+};
+
+/** Those of m5d and r5d. */
+const GENERAL_DISKS: Disks = {
+  large: [1, 75],
+  xlarge: [1, 150],
+  '2xlarge': [1, 300],
+  '4xlarge': [2, 300],
+  '8xlarge': [2, 600],
+  '12xlarge': [2, 900],
+  '16xlarge': [4, 600],
+  '24xlarge': [4, 900],
+};
+
+const I3_DISKS: Disks = {
+  large: [1, 475],
+  xlarge: [1, 950],
+  '2xlarge': [1, 1900],
+  '4xlarge': [2, 1900],
+  '8xlarge': [4, 1900],
+  '16xlarge': [8, 1900],
+};
+
+/** Families of before Nitro. */
+const XEN = new Set(['t2', 'i3']);
+
 const FREE_TIER = new Set(['t2.micro', 't3.micro']);
 
-function family(name: string, rows: readonly Row[]): InstanceTypeFacts[] {
+function disksOf(disks: Disks, size: string): Pick<InstanceTypeFacts, 'disks'> {
+  const [count, sizeGb] = disks[size] ?? [0, 0];
+  return count === 0 ? {} : { disks: { count, sizeGb } };
+}
+
+function family(name: string, rows: readonly Row[], disks: Disks = {}): InstanceTypeFacts[] {
   return rows.map(([size, vcpus, memoryGib, network, interfaces, addresses, baseline]) => ({
     name: `${name}.${size}`,
     vcpus,
@@ -73,8 +128,10 @@ function family(name: string, rows: readonly Row[]): InstanceTypeFacts[] {
     network,
     maximumInterfaces: interfaces,
     addressesPerInterface: addresses,
-    hypervisor: name === 't2' ? 'xen' : 'nitro',
+    hypervisor: XEN.has(name) ? 'xen' : 'nitro',
     threadsPerCore: name === 't2' ? 1 : 2,
+    ebsOptimized: name === 't2' ? 'unsupported' : 'default',
+    ...disksOf(disks, size),
     ...(baseline !== undefined && { baselinePercent: baseline }),
     freeTier: FREE_TIER.has(`${name}.${size}`),
     currentGeneration: true,
@@ -89,6 +146,10 @@ export const instanceTypes: ReadonlyMap<string, InstanceTypeFacts> = new Map(
     ...family('m5', general(4)),
     ...family('c5', C5),
     ...family('r5', general(8)),
+    ...family('m5d', general(4), GENERAL_DISKS),
+    ...family('c5d', C5, C5D_DISKS),
+    ...family('r5d', general(8), GENERAL_DISKS),
+    ...family('i3', I3, I3_DISKS),
   ].map((facts) => [facts.name, facts]),
 );
 

@@ -198,6 +198,7 @@ export interface InstanceSpec {
   readonly monitoring: boolean;
   readonly shutdownBehavior: 'stop' | 'terminate';
   readonly disableApiTermination: boolean;
+  readonly disableApiStop?: boolean;
   readonly init: 'systemd' | 'nano';
   readonly metadataOptions: {
     readonly endpoint: 'enabled' | 'disabled';
@@ -224,6 +225,15 @@ export interface InstanceSpec {
   readonly stateTransitionReason?: string;
   /** Placement that the caller asked for, client token and so on: shown again by DescribeInstances. */
   readonly clientToken?: string;
+  /** `pg-…` */
+  readonly placementGroupId?: string;
+  readonly ebsOptimized?: boolean;
+  /** What a burstable type does when its credits are spent; its default when absent. */
+  readonly cpuCredits?: 'standard' | 'unlimited';
+  /** Whether it is recovered by itself when its host fails; AWS's default is that it is. */
+  readonly autoRecovery?: 'default' | 'disabled';
+  /** There are none to run in; `none` is shown again. */
+  readonly capacityReservations?: 'none';
   readonly launchTemplate?: { readonly id: string; readonly version: string };
   readonly iamInstanceProfileArn?: string;
 }

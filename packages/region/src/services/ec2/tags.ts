@@ -14,6 +14,7 @@ import { snapshots, volumes } from './image/disks.ts';
 import { images } from './image/image.ts';
 import { keyPairs } from './key-pair/key-pair.ts';
 import { launchTemplates } from './launch-template/launch-template.ts';
+import { placementGroups } from './placement-group/placement-group.ts';
 import * as records from './records.ts';
 
 /** Something that carries tags, wherever they are kept. */
@@ -92,6 +93,7 @@ export const taggableKinds: readonly TaggableKind[] = [
   storedKind(snapshots, 'snap', 'snapshot', compute.snapshotNotFound),
   storedKind(volumes, 'vol', 'volume', compute.volumeNotFound),
   storedKind(keyPairs, 'key', 'key-pair', compute.keyPairIdNotFound),
+  storedKind(placementGroups, 'pg', 'placement-group', compute.placementGroupUnknown),
   storedKind(launchTemplates, 'lt', 'launch-template', compute.templateIdNotFound),
 ];
 

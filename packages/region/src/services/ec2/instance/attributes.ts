@@ -1,14 +1,16 @@
-/** Single attributes of an instance: read, and changed. */
+/** Single attributes of an instance: read, changed, and set back. */
 import type * as ec2 from '@aws-sdk/client-ec2';
 import { refuseParameters, unsupported } from '../../common/errors.ts';
 import type { RequestContext } from '../../common/service.ts';
-import { incorrectInstanceState } from '../compute-errors.ts';
-import { invalidParameterCombination, invalidParameterValue, required } from '../errors.ts';
+import { incorrectInstanceState, invalidInstanceAttributeValue } from '../compute-errors.ts';
+import { invalidParameterCombination, invalidParameterValue, missingParameter, required } from '../errors.ts';
 import { ROOT_DEVICE } from '../image/image.ts';
+import { defaultCredits, instanceTypes } from '../instance-types.ts';
 import { interfacesOfEndpoint, resolveSecurityGroups } from '../network/index.ts';
 import { type Instance, type InstanceSpec, networkInterfaces } from '../records.ts';
-import { checkInstanceType, checkUserData } from './launch.ts';
-import { instanceOf, instancesOf } from './power.ts';
+import { checkUserData } from './launch.ts';
+import { checkEbsOptimized, checkShutdownBehavior } from './launch-options.ts';
+import { instanceOf } from './power.ts';
 import { shapeInstance, surroundings } from './shape.ts';
 import { stateOf } from './state.ts';
 
@@ -21,10 +23,9 @@ export function describeInstanceAttribute(
   const shown = (): ec2.Instance => shapeInstance(instance, surroundings(context));
   const values: Record<string, () => Partial<ec2.InstanceAttribute>> = {
     blockDeviceMapping: () => ({ BlockDeviceMappings: shown().BlockDeviceMappings }),
-    disableApiStop: () => ({ DisableApiStop: { Value: false } }),
+    disableApiStop: () => ({ DisableApiStop: { Value: spec.disableApiStop ?? false } }),
     disableApiTermination: () => ({ DisableApiTermination: { Value: spec.disableApiTermination } }),
-    ebsOptimized: () => ({ EbsOptimized: { Value: false } }),
-    enaSupport: () => ({ EnaSupport: { Value: true } }),
+    ebsOptimized: () => ({ EbsOptimized: { Value: spec.ebsOptimized ?? false } }),
     enclaveOptions: () => ({ EnclaveOptions: { Enabled: false } }),
     groupSet: () => ({ Groups: shown().SecurityGroups }),
     instanceInitiatedShutdownBehavior: () => ({
@@ -49,16 +50,25 @@ export function describeInstanceAttribute(
 /** The older way to say it: an attribute's name, and a value as text. */
 function byName(input: ec2.ModifyInstanceAttributeRequest): ec2.ModifyInstanceAttributeRequest {
   const { Attribute: name, Value: text, ...rest } = input;
-  if (name === undefined) return input;
+  if (name === undefined) {
+    if (text !== undefined) throw missingParameter('Attribute');
+    return input;
+  }
+  // An attribute's name beside parameters of their own, as for block devices, says nothing of itself.
+  if (text === undefined) return rest;
   const Value = required(text, 'Value');
-  const truth = { Value: Value === 'true' };
+  const truth = { Value: Value.toLowerCase() === 'true' };
   switch (name) {
     case 'instanceType':
       return { ...rest, InstanceType: { Value } };
     case 'instanceInitiatedShutdownBehavior':
       return { ...rest, InstanceInitiatedShutdownBehavior: { Value } };
+    case 'disableApiStop':
+      return { ...rest, DisableApiStop: truth };
     case 'disableApiTermination':
       return { ...rest, DisableApiTermination: truth };
+    case 'ebsOptimized':
+      return { ...rest, EbsOptimized: truth };
     case 'sourceDestCheck':
       return { ...rest, SourceDestCheck: truth };
     case 'userData':
@@ -82,8 +92,6 @@ export function modifyInstanceAttribute(
   const input = byName(given);
   refuseParameters('ModifyInstanceAttribute', input, [
     'BlockDeviceMappings',
-    'DisableApiStop',
-    'EbsOptimized',
     'EnaSupport',
     'EnclaveOptions',
     'Kernel',
@@ -105,29 +113,43 @@ export function modifyInstanceAttribute(
   return {};
 }
 
-function specChanges(input: ec2.ModifyInstanceAttributeRequest, instance: Instance): Partial<InstanceSpec> {
-  const changes: { -readonly [Name in keyof InstanceSpec]?: InstanceSpec[Name] } = {};
+type Changes = { -readonly [Name in keyof InstanceSpec]?: InstanceSpec[Name] };
+
+function specChanges(input: ec2.ModifyInstanceAttributeRequest, instance: Instance): Changes {
+  const changes: Changes = {};
   const type = input.InstanceType?.Value;
   if (type !== undefined) {
     whileStopped(instance, 'instanceType');
-    changes.instanceType = checkInstanceType(type);
+    Object.assign(changes, typeChanges(type, instance));
   }
   if (input.UserData) {
     whileStopped(instance, 'userData');
     // Empty user data take the old away.
     changes.userData = checkUserData(Buffer.from(input.UserData.Value ?? []).toString('base64')) ?? '';
   }
-  const behavior = input.InstanceInitiatedShutdownBehavior?.Value;
-  if (behavior !== undefined) {
-    if (behavior !== 'stop' && behavior !== 'terminate') {
-      throw invalidParameterValue(
-        `Value (${behavior}) for parameter instanceInitiatedShutdownBehavior is invalid. Unknown value.`,
-      );
-    }
-    changes.shutdownBehavior = behavior;
+  const optimized = input.EbsOptimized?.Value;
+  if (optimized !== undefined) {
+    whileStopped(instance, 'ebsOptimized');
+    changes.ebsOptimized = checkEbsOptimized(instance.spec.instanceType, optimized);
   }
-  const protection = input.DisableApiTermination?.Value;
-  if (protection !== undefined) changes.disableApiTermination = protection;
+  const behavior = input.InstanceInitiatedShutdownBehavior?.Value;
+  if (behavior !== undefined) changes.shutdownBehavior = checkShutdownBehavior(behavior);
+  const noTermination = input.DisableApiTermination?.Value;
+  if (noTermination !== undefined) changes.disableApiTermination = noTermination;
+  const noStop = input.DisableApiStop?.Value;
+  if (noStop !== undefined) changes.disableApiStop = noStop;
+  return changes;
+}
+
+/** What the old type had and the new one cannot have goes with the old one. */
+function typeChanges(type: string, { spec }: Instance): Changes {
+  const facts = instanceTypes.get(type);
+  // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+  if (!facts) throw invalidInstanceAttributeValue(`Invalid value '${type}' for InstanceType.`);
+  checkEbsOptimized(type, spec.ebsOptimized ?? false);
+  const changes: Changes = { instanceType: type };
+  const credits = defaultCredits(type);
+  if (credits && spec.cpuCredits) changes.cpuCredits = credits;
   return changes;
 }
 
@@ -149,51 +171,22 @@ function changeInterface(
   if (check !== undefined) tx.update(current, { spec: { ...current.spec, sourceDestCheck: check } });
 }
 
-export function modifyInstanceMetadataOptions(
-  input: ec2.ModifyInstanceMetadataOptionsRequest,
+/** Of the three attributes that can be set back, a virtual machine of today has one. */
+export function resetInstanceAttribute(
+  input: ec2.ResetInstanceAttributeRequest,
   context: RequestContext,
-): ec2.ModifyInstanceMetadataOptionsResult {
-  if (input.HttpProtocolIpv6 === 'enabled') throw unsupported('the metadata service over IPv6');
-  const instance = instanceOf(context, input.InstanceId);
-  const { metadataOptions: before } = instance.spec;
-  const hopLimit = input.HttpPutResponseHopLimit ?? before.hopLimit;
-  if (hopLimit < 1 || hopLimit > 64) {
-    throw invalidParameterValue(`Value (${hopLimit}) for parameter HttpPutResponseHopLimit is invalid.`);
+): object {
+  const name = required(input.Attribute, 'Attribute');
+  if (name === 'kernel' || name === 'ramdisk') {
+    throw unsupported(`the attribute ${name} of ResetInstanceAttribute`);
   }
-  const after = context.tx.update(instance, {
-    spec: {
-      ...instance.spec,
-      metadataOptions: {
-        endpoint: input.HttpEndpoint ?? before.endpoint,
-        tokens: input.HttpTokens ?? before.tokens,
-        hopLimit,
-        instanceTags: input.InstanceMetadataTags ?? before.instanceTags,
-      },
-    },
-  });
-  const { MetadataOptions: shown } = shapeInstance(after, surroundings(context));
-  return { InstanceId: instance.id, InstanceMetadataOptions: { ...shown, State: 'pending' } };
+  if (name !== 'sourceDestCheck') {
+    throw invalidParameterValue(`Value (${name}) for parameter attribute is invalid. Unknown attribute.`);
+  }
+  changeInterface(
+    { SourceDestCheck: { Value: true }, InstanceId: input.InstanceId },
+    instanceOf(context, input.InstanceId),
+    context,
+  );
+  return {};
 }
-
-function setMonitoring(
-  context: RequestContext,
-  ids: string[] | undefined,
-  monitoring: boolean,
-): ec2.InstanceMonitoring[] {
-  return instancesOf(context, ids).map((instance) => {
-    context.tx.update(instance, { spec: { ...instance.spec, monitoring } });
-    return { InstanceId: instance.id, Monitoring: { State: monitoring ? 'pending' : 'disabling' } };
-  });
-}
-
-export const monitorInstances = (
-  input: ec2.MonitorInstancesRequest,
-  context: RequestContext,
-): ec2.MonitorInstancesResult => ({ InstanceMonitorings: setMonitoring(context, input.InstanceIds, true) });
-
-export const unmonitorInstances = (
-  input: ec2.UnmonitorInstancesRequest,
-  context: RequestContext,
-): ec2.UnmonitorInstancesResult => ({
-  InstanceMonitorings: setMonitoring(context, input.InstanceIds, false),
-});

@@ -1,8 +1,7 @@
 /** DescribeInstances and DescribeInstanceStatus. */
 import type * as ec2 from '@aws-sdk/client-ec2';
-import { unsupported } from '../../common/errors.ts';
 import { applyFilters, type FilterFields } from '../../common/filters.ts';
-import { zonesOf } from '../../common/geography.ts';
+import { zoneNamed } from '../../common/geography.ts';
 import { listingPosition, type Page, paginate } from '../../common/pagination.ts';
 import type { RequestContext, Scope } from '../../common/service.ts';
 import { invalidNextToken, invalidParameterCombination, invalidParameterValue } from '../errors.ts';
@@ -17,6 +16,9 @@ import { shownState, stateCodes, stateOf } from './state.ts';
 /** Interfaces of an instance that is still there. */
 const attachedTo = (around: Surroundings, instance: Instance): readonly NetworkInterface[] =>
   stateOf(instance) === 'terminated' ? [] : (around.attached.get(instance.id) ?? []);
+
+/** A filter that AWS has and by which nothing is found here. */
+const nothing = (): undefined => undefined;
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html */
 function filterFields(around: Surroundings): FilterFields<Instance> {
@@ -41,31 +43,43 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
   return {
     architecture: ({ spec }) => around.architectures.get(spec.layers[0] ?? '') ?? 'x86_64',
     'availability-zone': ({ spec }) => spec.zone,
-    'availability-zone-id': ({ spec, region }) => zonesOf(region).find((zone) => zone.name === spec.zone)?.id,
+    'availability-zone-id': ({ spec, region }) => zoneNamed(region, spec.zone)?.id,
     'block-device-mapping.device-name': here(() => ROOT_DEVICE),
     'block-device-mapping.delete-on-termination': here(({ spec }) => String(spec.rootDeleteOnTermination)),
     'block-device-mapping.status': here(() => 'attached'),
     'block-device-mapping.volume-id': here(({ spec }) => spec.rootVolumeId),
+    'capacity-reservation-id': nothing,
+    'capacity-reservation-specification.capacity-reservation-preference': ({ spec }) =>
+      spec.capacityReservations ?? 'open',
     'client-token': ({ spec }) => spec.clientToken,
     'dns-name': primary((one) => {
       const address = publicMapping(one.spec)?.publicAddress;
       const named = around.vpcs.get(one.spec.vpcId)?.spec.enableDnsHostnames;
       return address !== undefined && named ? publicDnsName(around.region, address) : undefined;
     }),
+    'ebs-optimized': ({ spec }) => String(spec.ebsOptimized ?? false),
+    'ena-support': () => 'true',
+    'enclave-options.enabled': () => 'false',
     'group-id': groupIds,
     'group-name': groupNames,
+    'hibernation-options.configured': () => 'false',
+    'host-id': nothing,
     hypervisor: () => 'xen',
+    'iam-instance-profile.arn': ({ spec }) => spec.iamInstanceProfileArn,
     'image-id': ({ spec }) => spec.imageId,
     'instance-id': ({ id }) => id,
+    'instance-lifecycle': nothing,
     'instance-state-code': (instance) => String(stateCodes[stateOf(instance)]),
     'instance-state-name': (instance) => stateOf(instance),
     'instance-type': ({ spec }) => spec.instanceType,
     'instance.group-id': groupIds,
     'instance.group-name': groupNames,
     'ip-address': interfaceValue(publicAddresses),
+    'ipv6-address': nothing,
     'key-name': ({ spec }) => spec.keyName,
     'launch-index': ({ spec }) => String(spec.launchIndex),
     'launch-time': ({ spec }) => new Date(spec.launchedAt).toISOString(),
+    'maintenance-options.auto-recovery': ({ spec }) => spec.autoRecovery ?? 'default',
     'metadata-options.http-endpoint': ({ spec }) => spec.metadataOptions.endpoint,
     'metadata-options.http-put-response-hop-limit': ({ spec }) => String(spec.metadataOptions.hopLimit),
     'metadata-options.http-tokens': ({ spec }) => spec.metadataOptions.tokens,
@@ -88,19 +102,25 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     'network-interface.subnet-id': interfaceValue((one) => one.spec.subnetId),
     'network-interface.vpc-id': interfaceValue((one) => one.spec.vpcId),
     'owner-id': () => around.accountId,
-    'placement-group-name': () => undefined,
+    'placement-group-name': ({ spec }) => around.placementGroupNames.get(spec.placementGroupId ?? ''),
+    'placement-partition-number': nothing,
+    platform: nothing,
     'platform-details': () => 'Linux/UNIX',
     'private-dns-name': primary((one) => privateDnsName(around.region, one.spec.privateAddress)),
+    'private-dns-name-options.hostname-type': () => 'ip-name',
     'private-ip-address': interfaceValue((one) => [one.spec.privateAddress, ...one.spec.secondaryAddresses]),
+    'product-code': nothing,
     reason: ({ spec }) => spec.stateTransitionReason,
     'reservation-id': ({ spec }) => spec.reservationId,
     'root-device-name': () => ROOT_DEVICE,
     'root-device-type': () => 'ebs',
     'source-dest-check': interfaceValue((one) => String(one.spec.sourceDestCheck)),
+    'spot-instance-request-id': nothing,
     'state-reason-code': (instance) => stateReason(instance)?.code,
     'state-reason-message': (instance) => stateReason(instance)?.message,
     'subnet-id': here(({ spec }) => spec.subnetId),
     tenancy: () => 'default',
+    'usage-operation': () => 'RunInstances',
     'virtualization-type': () => 'hvm',
     'vpc-id': here(({ spec }) => spec.vpcId),
   };
@@ -167,8 +187,16 @@ const reachability = (
         ? undefined
         : check;
 
+/** There are no scheduled events: what asks for some finds nothing. */
 const statusFields: FilterFields<Instance> = {
   'availability-zone': ({ spec }) => spec.zone,
+  'availability-zone-id': ({ spec, region }) => zoneNamed(region, spec.zone)?.id,
+  'event.code': nothing,
+  'event.description': nothing,
+  'event.instance-event-id': nothing,
+  'event.not-after': nothing,
+  'event.not-before': nothing,
+  'event.not-before-deadline': nothing,
   'instance-state-code': (instance) => String(stateCodes[stateOf(instance)]),
   'instance-state-name': (instance) => stateOf(instance),
   'instance-status.reachability': ({ status }) => reachability(status.checks.instance),
@@ -193,6 +221,7 @@ function shapeStatus(instance: Instance): ec2.InstanceStatus {
   return {
     InstanceId: id,
     AvailabilityZone: spec.zone,
+    AvailabilityZoneId: zoneNamed(instance.region, spec.zone)?.id,
     Events: [],
     InstanceState: shownState(state),
     SystemStatus: summary(running ? system : 'not-applicable', systemImpairedSince),
@@ -204,9 +233,6 @@ export function describeInstanceStatus(
   input: ec2.DescribeInstanceStatusRequest,
   context: RequestContext,
 ): ec2.DescribeInstanceStatusResult {
-  const event = input.Filters?.find((filter) => filter.Name?.startsWith('event.'));
-  if (event)
-    throw unsupported(`the filter ${event.Name} of DescribeInstanceStatus: there are no scheduled events`);
   const shown = selected(context, input.InstanceIds).filter(
     (instance) => input.IncludeAllInstances || stateOf(instance) === 'running',
   );

@@ -41,7 +41,6 @@ const REFUSED = [
   'EnablePrimaryIpv6',
   'IamInstanceProfile',
   'SecondaryInterfaces',
-  'DisableApiStop',
   'InstanceRequirements',
   'AdditionalInfo',
   'NetworkPerformanceOptions',
@@ -54,7 +53,11 @@ export function refuseLaunchParameters(operation: string, data: object): void {
   const request = data as RunInstancesRequest;
   if (request.HibernationOptions?.Configured) throw unsupported('hibernation');
   if (request.EnclaveOptions?.Enabled) throw unsupported('Nitro enclaves');
-  if (request.CapacityReservationSpecification?.CapacityReservationTarget) {
+  const reservation = request.CapacityReservationSpecification;
+  if (
+    reservation?.CapacityReservationTarget ||
+    reservation?.CapacityReservationPreference === 'capacity-reservations-only'
+  ) {
     throw unsupported('capacity reservations');
   }
   const dns = request.PrivateDnsNameOptions;
@@ -68,8 +71,6 @@ export function refuseLaunchParameters(operation: string, data: object): void {
   const placement = request.Placement ?? {};
   refuseParameters(`${operation}, Placement`, placement, [
     'Affinity',
-    'GroupName',
-    'GroupId',
     'PartitionNumber',
     'HostId',
     'HostResourceGroupArn',

@@ -11,25 +11,23 @@ import { newId } from '../../common/names.ts';
 import type { Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
-import { lostZones } from '../fault/impairment.ts';
 import { volumes } from '../image/disks.ts';
 import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
-import { defaultCredits, instanceTypes } from '../instance-types.ts';
+import { instanceTypes } from '../instance-types.ts';
 import { keyPairNamed } from '../key-pair/key-pair.ts';
 import {
   attachInterface,
   checkAttachable,
   checkInterfaceCount,
   createInstanceInterface,
-  defaultSubnetFor,
-  defaultVpc,
   interfaceOf,
   resolveSecurityGroups,
   subnetOf,
 } from '../network/index.ts';
-import { chooseHost, chooseZone, type HostChoice, zonesWithCapacity } from '../placement.ts';
-import { hosts, type Instance, type InstanceSpec, instances, type Subnet, subnets } from '../records.ts';
+import { requestedPlacementGroup } from '../placement-group/placement-group.ts';
+import { type Instance, type InstanceSpec, instances, type Subnet } from '../records.ts';
 import { specifiedTags } from '../tags.ts';
+import { launchOptions } from './launch-options.ts';
 import {
   type LaunchRequest,
   type NetworkRequest,
@@ -37,9 +35,13 @@ import {
   refuseLaunchParameters,
   settle,
 } from './launch-request.ts';
-import { holdsCapacity, newStatus, PENDING_REASON } from './state.ts';
+import { chooseSubnet, placeOn } from './place.ts';
+import { newStatus, PENDING_REASON } from './state.ts';
 
 export type { LaunchRequest } from './launch-request.ts';
+
+/** What a launch of several comes to its end by, when it has come to its least number. */
+const NO_ROOM = new Set(['InsufficientFreeAddressesInSubnet', 'InsufficientInstanceCapacity']);
 
 export const MAXIMUM_USER_DATA_BYTES = 16_384;
 
@@ -57,7 +59,7 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
   if (maximum > 1) refuseForSeveral(network);
   const common = commonSpec(scope, request, image, tags.instance);
   checkInterfaceCount(common.instanceType, 1 + network.others.length);
-  const subnet = chooseSubnet(scope, network, common.instanceType);
+  const subnet = chooseSubnet(scope, network, common);
   const { vpcId } = subnet.spec;
   const groupIds = resolveSecurityGroups(scope, vpcId, network.primary.groupIds, network.groupNames);
   const place: Place = { image, network, subnet, groupIds, tags, volume: rootVolume(request, image) };
@@ -74,7 +76,7 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
       launched.push(launchOne(scope, spec, place));
     } catch (error) {
       const enough = launched.length >= minimum && error instanceof AwsError;
-      if (enough && error.code === 'InsufficientFreeAddressesInSubnet') break;
+      if (enough && NO_ROOM.has(error.code)) break;
       throw error;
     }
   }
@@ -159,27 +161,6 @@ export function checkInstanceType(type: string): string {
   return type;
 }
 
-/** Metadata options as asked for; what is left out is AWS's default, which serves both versions of the metadata service. */
-function metadataOptions(options: RunInstancesRequest['MetadataOptions']): InstanceSpec['metadataOptions'] {
-  if (options?.HttpProtocolIpv6 === 'enabled') throw unsupported('the metadata service over IPv6');
-  const hopLimit = options?.HttpPutResponseHopLimit ?? 1;
-  if (hopLimit < 1 || hopLimit > 64) {
-    throw invalidParameterValue(`Value (${hopLimit}) for parameter HttpPutResponseHopLimit is invalid.`);
-  }
-  return {
-    endpoint: options?.HttpEndpoint ?? 'enabled',
-    tokens: options?.HttpTokens ?? 'optional',
-    hopLimit,
-    instanceTags: options?.InstanceMetadataTags ?? 'disabled',
-  };
-}
-
-/** CPU credits are not counted: only what a type has by itself can be asked for. */
-function checkCredits(type: string, credits: string | undefined): void {
-  if (credits === undefined || credits === defaultCredits(type)) return;
-  throw unsupported(`the CPU credits '${credits}' for ${type}`);
-}
-
 type CommonSpec = Omit<
   InstanceSpec,
   | 'reservationId'
@@ -196,7 +177,7 @@ function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, ta
   const keyPair = request.KeyName ? keyPairNamed(scope, request.KeyName) : undefined;
   const userData = checkUserData(request.UserData);
   const instanceType = checkInstanceType(request.InstanceType || missing('InstanceType'));
-  checkCredits(instanceType, request.CreditSpecification?.CpuCredits);
+  const group = requestedPlacementGroup(scope, request.Placement);
   return {
     imageId: image.id,
     layers: image.layers,
@@ -204,11 +185,9 @@ function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, ta
     ...(keyPair && { keyName: keyPair.spec.name, publicKey: keyPair.spec.publicKey }),
     ...(userData !== undefined && { userData }),
     launchedAt: scope.now,
-    monitoring: request.Monitoring?.Enabled ?? false,
-    shutdownBehavior: request.InstanceInitiatedShutdownBehavior ?? 'stop',
-    disableApiTermination: request.DisableApiTermination ?? false,
     init: tags['holdfast:init'] === 'nano' ? 'nano' : 'systemd',
-    metadataOptions: metadataOptions(request.MetadataOptions),
+    ...launchOptions(request, instanceType),
+    ...(group && { placementGroupId: group.id }),
     wanted: 'running',
     boot: 1,
     stateReason: PENDING_REASON,
@@ -262,56 +241,6 @@ function rootVolume(request: RunInstancesRequest, image: Image): RootVolume {
   return root;
 }
 
-/** Where the instances go: the subnet that is named, or a default one in the zone with the fewest instances. */
-function chooseSubnet(scope: Scope, network: NetworkRequest, instanceType: string): Subnet {
-  const { interfaceId } = network.primary;
-  const subnetId =
-    interfaceId === undefined ? network.primary.subnetId : interfaceOf(scope, interfaceId).spec.subnetId;
-  if (subnetId !== undefined) {
-    const subnet = subnetOf(scope, subnetId);
-    if (network.zone !== undefined && network.zone !== subnet.spec.zone) {
-      throw invalidParameterValue(
-        `The availability zone '${network.zone}' does not match the subnet's: '${subnet.spec.zone}'`,
-      );
-    }
-    return subnet;
-  }
-  if (network.zone !== undefined) return defaultSubnetFor(scope, network.zone);
-  const vpc = defaultVpc(scope);
-  const offered = scope.tx
-    .list(subnets, scope.region)
-    .filter(({ spec }) => spec.vpcId === vpc?.id && spec.defaultForAz)
-    .map(({ spec }) => spec.zone);
-  const well = new Set(zonesWithCapacity(hostChoices(scope)));
-  const held = scope.tx.list(instances, scope.region).filter(holdsCapacity);
-  const zone = chooseZone(
-    offered.filter((one) => well.has(one)),
-    held.map((instance) => instance.spec),
-  );
-  if (zone === undefined && offered[0] !== undefined)
-    throw compute.insufficientCapacity(instanceType, offered[0], []);
-  return defaultSubnetFor(scope, zone);
-}
-
-function hostChoices({ tx, region }: Scope): HostChoice[] {
-  const lost = lostZones(tx, region);
-  return tx
-    .list(hosts, region)
-    .map(({ id, spec }) => ({ id, zone: spec.zone, failed: spec.failed || lost.has(spec.zone) }));
-}
-
-/** A host for one more instance. Throws `InsufficientInstanceCapacity` when no host of the zone is well. */
-export function placeOn(scope: Scope, zone: string, instanceType: string): string {
-  const choices = hostChoices(scope);
-  const held = scope.tx.list(instances, scope.region).filter(holdsCapacity);
-  const host = chooseHost(
-    choices.filter((one) => one.zone === zone),
-    held.map((instance) => instance.spec),
-  );
-  if (!host) throw compute.insufficientCapacity(instanceType, zone, zonesWithCapacity(choices));
-  return host.id;
-}
-
 interface Place {
   readonly image: Image;
   readonly network: NetworkRequest;
@@ -361,7 +290,7 @@ function launchOne(
   const { subnet, volume } = place;
   const id = newId(scope, 'i');
   const key = { kind: instances.kind, region: scope.region, id };
-  const hostId = placeOn(scope, subnet.spec.zone, common.instanceType);
+  const hostId = placeOn(scope, subnet.spec.zone, common);
   giveInterfaces(scope, key, place);
   const rootVolumeId = newId(scope, 'vol');
   scope.tx.create(volumes, {

@@ -6,12 +6,13 @@ import {
   incorrectInstanceState,
   instanceIdMalformed,
   instanceNotFound,
+  notStoppable,
   notTerminable,
 } from '../compute-errors.ts';
 import { missingParameter } from '../errors.ts';
 import { assignPublicAddress, interfacesOfEndpoint } from '../network/index.ts';
 import { type Instance, instances } from '../records.ts';
-import { placeOn } from './launch.ts';
+import { placeOn } from './place.ts';
 import { PENDING_REASON, shownState, stateOf, USER_SHUTDOWN, userInitiated } from './state.ts';
 
 /**
@@ -74,8 +75,12 @@ export function terminate(
   context: RequestContext,
 ): ec2.TerminateInstancesResult {
   const before = instancesOf(context, input.InstanceIds);
-  const kept = before.find((one) => one.spec.disableApiTermination && stateOf(one) !== 'terminated');
+  const present = before.filter((one) => stateOf(one) !== 'terminated');
+  const kept = present.find((one) => one.spec.disableApiTermination);
   if (kept) throw notTerminable(kept.id);
+  // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-stop-protection.html: it protects from termination too.
+  const held = present.find((one) => one.spec.disableApiStop);
+  if (held) throw notStoppable(held.id);
   // Force and SkipOsShutdown only leave out what a termination here hardly waits for.
   const after = terminateInstances(
     context,
@@ -89,7 +94,10 @@ export function stopInstances(
   context: RequestContext,
 ): ec2.StopInstancesResult {
   if (input.Hibernate) throw unsupported('hibernation');
-  const stopped = instancesOf(context, input.InstanceIds).map((before) => {
+  const named = instancesOf(context, input.InstanceIds);
+  const kept = named.find((one) => one.spec.disableApiStop && stateOf(one) !== 'terminated');
+  if (kept) throw notStoppable(kept.id);
+  const stopped = named.map((before) => {
     const state = stateOf(before);
     if (state === 'stopped' || (state === 'stopping' && !input.Force)) return change(before, before);
     if (state === 'terminated' || state === 'shutting-down') {
@@ -134,7 +142,7 @@ export function startInstances(
         ...spec,
         wanted: 'running',
         boot: spec.boot + 1,
-        hostId: placeOn(context, spec.zone, spec.instanceType),
+        hostId: placeOn(context, spec.zone, spec),
         launchedAt: context.now,
         stateReason: PENDING_REASON,
       },

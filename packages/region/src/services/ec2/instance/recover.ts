@@ -9,7 +9,7 @@ import { incorrectInstanceState } from '../compute-errors.ts';
 import { operationNotPermitted } from '../errors.ts';
 import { isHostWell } from '../fault/impairment.ts';
 import type { Instance } from '../records.ts';
-import { placeOn } from './launch.ts';
+import { placeOn } from './place.ts';
 import { instanceOf } from './power.ts';
 import { stateOf } from './state.ts';
 
@@ -35,34 +35,38 @@ const isBoundToHost = (type: string): boolean =>
 const recentRecoveries = ({ spec }: Instance, now: number): number[] =>
   (spec.recoveries ?? []).filter((at) => at > now - DAY_MS);
 
-function checkRecoverable(scope: Scope, instance: Instance): void {
+/** Why the instance cannot be recovered now, in AWS's words, if it cannot. */
+export function recoveryObstacle(scope: Scope, instance: Instance): AwsError | undefined {
   const { id, spec, tags } = instance;
   const state = stateOf(instance);
   if (state !== 'running' && state !== 'pending') {
-    throw incorrectInstanceState(
+    return incorrectInstanceState(
       `The instance '${id}' is ${state}: only a running instance can be recovered.`,
     );
   }
   if (isBoundToHost(spec.instanceType)) {
-    throw operationNotPermitted(`An instance of the type ${spec.instanceType} cannot be recovered: '${id}'.`);
+    return operationNotPermitted(
+      `An instance of the type ${spec.instanceType} cannot be recovered: '${id}'.`,
+    );
   }
   const group = tags['aws:autoscaling:groupName'];
   if (group !== undefined) {
-    throw operationNotPermitted(
+    return operationNotPermitted(
       `The instance '${id}' belongs to the Auto Scaling group '${group}', which replaces it instead of recovering it.`,
     );
   }
   if (recentRecoveries(instance, scope.now).length >= RECOVERIES_A_DAY) {
-    throw operationNotPermitted(
+    return operationNotPermitted(
       `The instance '${id}' was recovered ${RECOVERIES_A_DAY} times within 24 hours, which is as often as is allowed.`,
     );
   }
+  return undefined;
 }
 
 /** A host for it elsewhere in its zone; AWS's error when there is none. */
-function placeAnew(scope: Scope, { spec }: Instance): string | AwsError {
+function placeAnew(scope: Scope, { id, spec }: Instance): string | AwsError {
   try {
-    return placeOn(scope, spec.zone, spec.instanceType);
+    return placeOn(scope, spec.zone, spec, id);
   } catch (error) {
     if (error instanceof AwsError) return error;
     throw error;
@@ -76,7 +80,8 @@ function placeAnew(scope: Scope, { spec }: Instance): string | AwsError {
  */
 export function recoverInstance(scope: Scope, id: string): Recovery {
   const instance = instanceOf(scope, id);
-  checkRecoverable(scope, instance);
+  const obstacle = recoveryObstacle(scope, instance);
+  if (obstacle) throw obstacle;
   const { recoveryAskedAt, ...spec } = instance.spec;
   if (isHostWell(scope.tx, instance)) {
     if (recoveryAskedAt !== undefined) scope.tx.update(instance, { spec });

@@ -1,11 +1,13 @@
 /** Instances as DescribeInstances shows them. */
 import type * as ec2 from '@aws-sdk/client-ec2';
+import { zoneNamed } from '../../common/geography.ts';
 import type { Scope } from '../../common/service.ts';
 import { type VolumeRecord, volumes } from '../image/disks.ts';
 import { baseImages, ROOT_DEVICE } from '../image/image.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { privateAddresses, publicMapping } from '../network/public-mapping.ts';
+import { placementGroups } from '../placement-group/placement-group.ts';
 import {
   type Instance,
   type NetworkInterface,
@@ -25,6 +27,7 @@ export interface Surroundings {
   readonly volumes: ReadonlyMap<string, VolumeRecord>;
   readonly groupNames: ReadonlyMap<string, string>;
   readonly vpcs: ReadonlyMap<string, Vpc>;
+  readonly placementGroupNames: ReadonlyMap<string, string>;
   /** Base layer to architecture. */
   readonly architectures: ReadonlyMap<string, 'x86_64' | 'arm64'>;
 }
@@ -50,6 +53,7 @@ export function surroundings(scope: Scope): Surroundings {
     volumes: new Map(tx.list(volumes, region).map((volume) => [volume.id, volume])),
     groupNames: new Map(tx.list(securityGroups, region).map((group) => [group.id, group.spec.name])),
     vpcs: new Map(tx.list(vpcs, region).map((vpc) => [vpc.id, vpc])),
+    placementGroupNames: new Map(tx.list(placementGroups, region).map(({ id, spec }) => [id, spec.name])),
     architectures: new Map(
       tx
         .list(baseImages, 'global')
@@ -90,7 +94,7 @@ export function shapeInstance(instance: Instance, around: Surroundings): ec2.Ins
     InstanceType: spec.instanceType as ec2._InstanceType,
     KeyName: spec.keyName,
     LaunchTime: new Date(spec.launchedAt),
-    Placement: { AvailabilityZone: spec.zone, GroupName: '', Tenancy: 'default' },
+    Placement: shapePlacement(spec, around),
     Monitoring: { State: spec.monitoring ? 'enabled' : 'disabled' },
     ProductCodes: [],
     ...shapeNetwork(spec, attached, around),
@@ -98,6 +102,17 @@ export function shapeInstance(instance: Instance, around: Surroundings): ec2.Ins
     ClientToken: spec.clientToken ?? '',
     BlockDeviceMappings: gone ? [] : shapeDisks(spec.rootVolumeId, around),
     Tags: tagList(tags),
+  };
+}
+
+function shapePlacement(spec: Instance['spec'], around: Surroundings): ec2.Placement {
+  const { placementGroupId: id, zone } = spec;
+  return {
+    AvailabilityZone: zone,
+    AvailabilityZoneId: zoneNamed(around.region, zone)?.id,
+    GroupName: (id !== undefined && around.placementGroupNames.get(id)) || '',
+    GroupId: id,
+    Tenancy: 'default',
   };
 }
 
@@ -186,14 +201,14 @@ function shapeMachine({ spec }: Instance, around: Surroundings): Partial<ec2.Ins
     Hypervisor: 'xen',
     VirtualizationType: 'hvm',
     EnaSupport: true,
-    EbsOptimized: false,
+    EbsOptimized: spec.ebsOptimized ?? false,
     RootDeviceName: ROOT_DEVICE,
     RootDeviceType: 'ebs',
     CpuOptions: { CoreCount: Math.max(1, (type?.vcpus ?? 1) / threads), ThreadsPerCore: threads },
-    CapacityReservationSpecification: { CapacityReservationPreference: 'open' },
+    CapacityReservationSpecification: { CapacityReservationPreference: spec.capacityReservations ?? 'open' },
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
-    MaintenanceOptions: { AutoRecovery: 'default' },
+    MaintenanceOptions: { AutoRecovery: spec.autoRecovery ?? 'default', RebootMigration: 'default' },
     PrivateDnsNameOptions: {
       HostnameType: 'ip-name',
       EnableResourceNameDnsARecord: false,
