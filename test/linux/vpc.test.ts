@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { connectTcp, listenTcp } from '@holdfast/linux/host/namespace-sockets.ts';
+import { setSysctlsIn } from '@holdfast/linux/host/namespaces.ts';
+import { runNft } from '@holdfast/linux/host/nftables.ts';
 import { hostLayout } from '@holdfast/linux/layout.ts';
 import { missingForNetwork } from '@holdfast/linux/network/index.ts';
 import { openNetwork, serve, tcpReads } from '../../packages/linux/test/network-harness.ts';
@@ -128,5 +130,76 @@ describe('VPCs on this machine', { skip: missing === '' ? false : `missing: ${mi
     assert.equal(await network.publicAddressSeen(nodes[0] ?? '', PATIENT_MS), Association.PublicIp);
     const { NatGateways } = await world.call('DescribeNatGateways');
     assert.equal(NatGateways[0].State, 'deleted');
+  });
+
+  /** The table of the private subnet, with its default route turned to `target`. */
+  async function leadPrivate(target: object): Promise<void> {
+    const { SubnetId } = await interfaceOf(nodes[2]);
+    const Filters = [{ Name: 'association.subnet-id', Values: [SubnetId] }];
+    const [table] = (await world.call('DescribeRouteTables', { Filters })).RouteTables;
+    const { RouteTableId } = table;
+    await world.call('ReplaceRoute', { RouteTableId, DestinationCidrBlock: '0.0.0.0/0', ...target });
+    await world.idle();
+  }
+
+  test('a NAT instance lends its Elastic IP once its source/destination check is off', async () => {
+    const [InstanceId = '', asker = ''] = [instances[0], nodes[2]];
+    const { Association, Groups, VpcId } = await interfaceOf(nodes[0]);
+    await world.call('AuthorizeSecurityGroupIngress', {
+      GroupId: Groups[0].GroupId,
+      IpPermissions: [{ IpProtocol: '-1', IpRanges: [{ CidrIp: '10.0.0.0/16' }] }],
+    });
+    const namespace = network.namespace(InstanceId);
+    setSysctlsIn(namespace, { 'net.ipv4.ip_forward': '1' });
+    runNft(
+      namespace,
+      'add table ip lend; add chain ip lend source { type nat hook postrouting priority 100; }; ' +
+        'add rule ip lend source oifname eth0 masquerade',
+    );
+    await leadPrivate({ InstanceId });
+    assert.equal(await network.publicAddressSeen(asker, 400), undefined, 'checked, it passes nothing on');
+    await world.call('ModifyInstanceAttribute', { InstanceId, SourceDestCheck: { Value: false } });
+    await world.idle();
+    assert.equal(await network.publicAddressSeen(asker, PATIENT_MS), Association.PublicIp);
+    await world.call('ModifyInstanceAttribute', { InstanceId, SourceDestCheck: { Value: true } });
+    await world.idle();
+    assert.equal(await network.publicAddressSeen(asker, 400), undefined);
+    const [table] = (
+      await world.call('DescribeRouteTables', {
+        Filters: [
+          { Name: 'route.instance-id', Values: [InstanceId] },
+          { Name: 'vpc-id', Values: [VpcId] },
+        ],
+      })
+    ).RouteTables;
+    const route = table.Routes.find((one: { InstanceId?: string }) => one.InstanceId === InstanceId);
+    assert.equal(route.NetworkInterfaceId, nodes[0]);
+    assert.equal(route.State, 'active');
+  });
+
+  test('a private NAT gateway reaches the VPC by its private address, and the internet not at all', async () => {
+    const { SubnetId } = await interfaceOf(nodes[0]);
+    const made = await world.call('CreateNatGateway', { SubnetId, ConnectivityType: 'private' });
+    const { NatGatewayId, NatGatewayAddresses } = made.NatGateway;
+    assert.equal(NatGatewayAddresses[0].PublicIp, undefined);
+    await leadPrivate({ NatGatewayId });
+    assert.equal(await network.publicAddressSeen(nodes[2] ?? '', 400), undefined);
+    const { PrivateIpAddress: there } = await interfaceOf(nodes[1]);
+    const { SubnetId: own } = await interfaceOf(nodes[2]);
+    const [table] = (
+      await world.call('DescribeRouteTables', {
+        Filters: [{ Name: 'association.subnet-id', Values: [own] }],
+      })
+    ).RouteTables;
+    // A route inside the VPC's own range may be as narrow as a subnet.
+    await world.call('CreateRoute', {
+      RouteTableId: table.RouteTableId,
+      DestinationCidrBlock: '10.0.1.0/24',
+      NatGatewayId,
+    });
+    await world.idle();
+    network.listeners.tcp(network.namespace(instances[1] ?? ''), 80);
+    const seen = await tcpReads(network.namespace(instances[2] ?? ''), there, 80, PATIENT_MS);
+    assert.equal(seen, NatGatewayAddresses[0].PrivateIp);
   });
 });
