@@ -10,6 +10,8 @@ export interface Settings {
   readonly terminatedVisibleMs: number;
   /** CIDR out of which public addresses are given, the same as the network driver's. */
   readonly publicCidr: string;
+  /** The image that every unknown image id stands for; none: an unknown id is an error, as on AWS. */
+  readonly unknownAmi?: string;
 }
 
 export const defaultSettings: Settings = {

@@ -90,6 +90,10 @@ export const imageNotFound = (ids: readonly string[]): AwsError =>
     ? error('InvalidAMIID.NotFound', `The image id '[${ids[0]}]' does not exist`)
     : error('InvalidAMIID.NotFound', `The image ids '[${ids.join(', ')}]' do not exist`);
 
+/** Seen with parameters of another data type: https://github.com/aws/aws-cdk/issues/26712 */
+export const ssmInvalidParameter = (reference: string): AwsError =>
+  error('SsmInvalidParameter', `The SSM parameter '${reference}' could not be resolved to an image id.`);
+
 export const imageUnavailable = (id: string): AwsError =>
   error('InvalidAMIID.Unavailable', `The image ID '${id}' is not available`);
 

@@ -6,6 +6,8 @@ import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import type { Reader, Store } from '../../../store/store.ts';
 import type { PreparationContext, Scope } from '../../common/service.ts';
 import { imageIdMalformed, imageNotFound, imageUnavailable } from '../compute-errors.ts';
+import { mappedImage } from './mapping.ts';
+import { imageIdMeant } from './public-parameter.ts';
 
 /** The device that an image's disk appears as. */
 export const ROOT_DEVICE = '/dev/xvda';
@@ -66,6 +68,8 @@ export interface Image {
   readonly volumeSizeGib: number;
   readonly createdAt: TimeMs;
   readonly sourceInstanceId?: string;
+  /** Its id is one that the user has mapped to the image of this name. */
+  readonly mappedTo?: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly ordinal: number;
 }
@@ -119,15 +123,17 @@ export function allImages(scope: Scope): Image[] {
 export function findImage(scope: Scope, id: string): Image | undefined {
   const own = scope.tx.get(images, scope.region, id);
   if (own) return fromRecord(scope.settings.accountId, own);
-  return allImages(scope).find((image) => image.id === id);
+  const all = allImages(scope);
+  return all.find((image) => image.id === id) ?? mappedImage(scope, id, all);
 }
 
 export function checkImageId(id: string): void {
   if (!/^ami-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) throw imageIdMalformed(id);
 }
 
-/** An image to launch from. Throws AWS's `InvalidAMIID.*`. */
-export function launchableImage(scope: Scope, id: string): Image {
+/** An image to launch from, by its id or by a parameter. Throws AWS's `InvalidAMIID.*`. */
+export function launchableImage(scope: Scope, given: string): Image {
+  const id = imageIdMeant(scope, given);
   checkImageId(id);
   const image = findImage(scope, id);
   if (!image) throw imageNotFound([id]);

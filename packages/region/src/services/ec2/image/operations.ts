@@ -22,6 +22,7 @@ import {
   importBaseImages,
   ROOT_DEVICE,
 } from './image.ts';
+import { mappedImagesAsked, rememberFormerImage } from './mapping.ts';
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html */
 const fields: FilterFields<Image> = {
@@ -107,7 +108,7 @@ export const describeImages = prepared(
     for (const id of input.ImageIds ?? []) checkImageId(id);
     const { items, NextToken } = select(context, input, {
       call: 'DescribeImages',
-      items: allImages(context),
+      items: [...allImages(context), ...mappedImagesAsked(context, input)],
       ids: input.ImageIds,
       notFound: (id) => compute.imageNotFound([id]),
       fields,
@@ -193,6 +194,7 @@ export function deregisterImage(
   const image = ownImage(context, input.ImageId);
   if (image.status.state === 'pending') throw compute.imageUnavailable(image.id);
   context.tx.remove(image);
+  rememberFormerImage(context, image.id);
   if (!input.DeleteAssociatedSnapshots) return { Return: true };
   const { snapshotId } = image.spec;
   context.tx.remove({ kind: snapshots.kind, region: context.region, id: snapshotId });

@@ -13,6 +13,7 @@ import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
 import { volumes } from '../image/disks.ts';
 import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
+import { mappingTags } from '../image/mapping.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { keyPairNamed } from '../key-pair/key-pair.ts';
 import {
@@ -54,7 +55,7 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
   refuseLaunchParameters('RunInstances', request);
   const { minimum, maximum } = counts(request);
   const image = launchableImage(scope, request.ImageId || missing('ImageId'));
-  const tags = launchTags(request, launch.reservedTags, template);
+  const tags = launchTags(request, { ...mappingTags(image), ...launch.reservedTags }, template);
   const network = networkRequest(scope.region, launch, request);
   if (maximum > 1) refuseForSeveral(network);
   const common = commonSpec(scope, request, image, tags.instance);

@@ -1,0 +1,110 @@
+/**
+ * Reading parameters. There are AWS's public parameters of images and no others: nobody can put one yet, so every other
+ * name is one that does not exist.
+ */
+import type * as ssm from '@aws-sdk/client-ssm';
+import { paginate } from '../common/pagination.ts';
+import { prepared, type RequestContext, type Scope } from '../common/service.ts';
+import { importBaseImages } from '../ec2/image/image.ts';
+import { type PublicParameter, publicParameters } from '../ec2/image/public-parameter.ts';
+import * as errors from './errors.ts';
+
+/** Public parameters belong to no account: their ARN has none. */
+const arnOf = (scope: Scope, name: string): string => `arn:aws:ssm:${scope.region}::parameter${name}`;
+
+/** A public parameter has had one version here. */
+const VERSION = 1;
+
+const shape = (scope: Scope, { name, image }: PublicParameter, selector?: string): ssm.Parameter => ({
+  Name: name,
+  Type: 'String',
+  Value: image.id,
+  Version: VERSION,
+  Selector: selector,
+  LastModifiedDate: new Date(image.createdAt),
+  ARN: arnOf(scope, name),
+  DataType: 'aws:ec2:image',
+});
+
+/**
+ * The parameter of a name or an ARN, with a version or a label behind a colon or without.
+ * https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
+ */
+function parameterOf(scope: Scope, given: string): ssm.Parameter {
+  const trimmed = given.trim();
+  const prefix = arnOf(scope, '');
+  const [name = '', selector, ...more] = (
+    trimmed.startsWith(prefix) ? trimmed.slice(prefix.length) : trimmed
+  ).split(':');
+  const found = publicParameters(scope).find((one) => one.name === name);
+  if (!found || more.length > 0) throw errors.parameterNotFound();
+  if (selector === undefined) return shape(scope, found);
+  if (!/^\d+$/.test(selector)) throw errors.parameterLabelNotFound(name, selector);
+  if (Number(selector) !== VERSION) throw errors.parameterVersionNotFound(name, selector);
+  return shape(scope, found, `:${selector}`);
+}
+
+export const getParameter = prepared(
+  importBaseImages,
+  (input: ssm.GetParameterRequest, context: RequestContext): ssm.GetParameterResult => ({
+    Parameter: parameterOf(context, input.Name ?? ''),
+  }),
+);
+
+/** Names that there are not are told beside those that there are. */
+export const getParameters = prepared(
+  importBaseImages,
+  (input: ssm.GetParametersRequest, context: RequestContext): ssm.GetParametersResult => {
+    const found: ssm.Parameter[] = [];
+    const invalid: string[] = [];
+    for (const name of new Set(input.Names)) {
+      try {
+        found.push(parameterOf(context, name));
+      } catch {
+        invalid.push(name);
+      }
+    }
+    const named = (one: ssm.Parameter): string => `${one.Name}${one.Selector ?? ''}`;
+    return {
+      Parameters: found.toSorted((a, b) => (named(a) < named(b) ? -1 : 1)),
+      InvalidParameters: invalid,
+    };
+  },
+);
+
+type Test = (parameter: ssm.Parameter) => boolean;
+
+/** No public parameter here has a key or a label. */
+function testOf({ Key, Option = 'Equals', Values = [] }: ssm.ParameterStringFilter): Test {
+  if (!['Type', 'KeyId', 'Label'].includes(Key ?? '')) throw errors.invalidFilterKey(Key ?? '');
+  const options = Key === 'Label' ? ['Equals'] : ['Equals', 'BeginsWith'];
+  if (!options.includes(Option)) throw errors.invalidFilterOption(Option);
+  if (Key !== 'Type') return () => false;
+  return ({ Type = '' }) =>
+    Values.some((value) => (Option === 'Equals' ? Type === value : Type.startsWith(value)));
+}
+
+/** https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html */
+const LARGEST_PAGE = 10;
+
+export const getParametersByPath = prepared(
+  importBaseImages,
+  (input: ssm.GetParametersByPathRequest, context: RequestContext): ssm.GetParametersByPathResult => {
+    const path = (input.Path ?? '').trim();
+    if (!/^\/([A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*\/?)?$/.test(path)) throw errors.invalidPath();
+    const folder = path.endsWith('/') ? path : `${path}/`;
+    const tests = (input.ParameterFilters ?? []).map(testOf);
+    const below = publicParameters(context)
+      .filter(({ name }) => name.startsWith(folder))
+      .filter(({ name }) => input.Recursive === true || !name.slice(folder.length).includes('/'))
+      .map((one) => shape(context, one))
+      .filter((one) => tests.every((test) => test(one)));
+    const { items, nextToken } = paginate(context, below, ({ Name = '' }) => Name, {
+      call: `GetParametersByPath ${folder} ${input.Recursive === true} ${JSON.stringify(input.ParameterFilters ?? [])}`,
+      token: input.NextToken,
+      limit: input.MaxResults ?? LARGEST_PAGE,
+      invalid: errors.invalidNextToken,
+    });
+    return { Parameters: items, NextToken: nextToken };
+  },
+);
