@@ -3,6 +3,7 @@
  * namespaces, root with the capabilities that administering one's own machine takes, and none that reach the host's
  * kernel settings, clock, modules or devices. The kernel is shared: this is no boundary against a hostile tenant.
  */
+import { constants } from 'node:os';
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
 import { mayGive, openFilesLimit } from '../host/process.ts';
 import { machineDevices } from './cgroups.ts';
@@ -84,6 +85,26 @@ const mounts = [
   },
 ];
 
+/**
+ * Keyrings belong to a user of the whole machine, not to a namespace: root's in an instance are root's outside, with its
+ * Kerberos tickets and the keys of its encrypted disks. For a machine they are not there, as in a kernel without them.
+ * Both word sizes are named, since a program of the other one would otherwise be killed at its first call.
+ */
+const seccomp = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  architectures:
+    process.arch === 'arm64'
+      ? ['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM']
+      : ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'],
+  syscalls: [
+    {
+      names: ['add_key', 'keyctl', 'request_key'],
+      action: 'SCMP_ACT_ERRNO',
+      errnoRet: constants.errno.ENOSYS,
+    },
+  ],
+};
+
 const initCommands = {
   systemd: ['/sbin/init'],
   nano: ['/usr/bin/tini', '-g', '--', '/usr/lib/holdfast/nano-init'],
@@ -153,6 +174,7 @@ export function ociConfiguration(boot: BootSettings): object {
           })),
         ],
       },
+      seccomp,
       namespaces: [
         { type: 'pid' },
         { type: 'ipc' },
