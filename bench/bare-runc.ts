@@ -2,10 +2,11 @@
 import { mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCgroupHost, machineCgroups } from '../packages/linux/src/compute/cgroups.ts';
-import { makeDisk, mountDisk, overlayOptions, unmountDisk } from '../packages/linux/src/compute/disk.ts';
+import { layerFolders, makeDisk, mountDisk } from '../packages/linux/src/compute/disk.ts';
 import { ociConfiguration } from '../packages/linux/src/compute/oci.ts';
 import { machinePaths } from '../packages/linux/src/compute/record.ts';
 import { openRunc } from '../packages/linux/src/compute/runc.ts';
+import { unmountBelow } from '../packages/linux/src/host/mounts.ts';
 import type { HostLayout } from '../packages/linux/src/layout.ts';
 import type { MachineSpec } from '../packages/region/src/drivers/compute.ts';
 import type { computeHost } from '../test/linux/compute-host.ts';
@@ -42,7 +43,7 @@ export async function bareRunc(layout: HostLayout, { machine, reported }: Wanted
   const cgroups = machineCgroups(cgroupHost, layout, machine.id);
   mkdirSync(paths.run, { recursive: true });
   await makeDisk(paths, machine);
-  await mountDisk(paths, overlayOptions(layout, paths, machine.layers));
+  await mountDisk(paths, paths, layerFolders(layout, machine.layers));
   cgroups.prepare({ vcpus: machine.vcpus, memoryBytes: machine.memoryBytes, processes: 4_096 });
   writeFileSync(paths.endMarker, '');
   const settings = { machine, rootfs: paths.rootfs, cgroupPath: cgroups.ociPath, processes: 4_096 };
@@ -56,6 +57,6 @@ export async function bareRunc(layout: HostLayout, { machine, reported }: Wanted
   cgroups.kill();
   await cgroups.emptied(5_000);
   await openRunc(layout).delete(machine.id);
-  await unmountDisk(paths);
+  await unmountBelow(paths.run);
   return tookMs;
 }

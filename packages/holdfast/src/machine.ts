@@ -12,12 +12,14 @@ import { restoreSysctls } from '@holdfast/linux/host/sysctl.ts';
 import type { HostLayout } from '@holdfast/linux/layout.ts';
 import { missingForLoadBalancer, removeAllLoadBalancers } from '@holdfast/linux/loadbalancer/index.ts';
 import { missingForNetwork, removeAll as removeAllNetworks } from '@holdfast/linux/network/index.ts';
+import { missingForVolumes, removePool } from '@holdfast/linux/volumes/index.ts';
 import { Refusal } from './command.ts';
 import { step } from './progress.ts';
 
 /** Debian's names of everything that the drivers call. */
 const debianPackages = [
   'ca-certificates',
+  'e2fsprogs',
   'haproxy',
   'iproute2',
   'libnftables1',
@@ -27,11 +29,18 @@ const debianPackages = [
   'openssh-client',
   'runc',
   'util-linux',
+  'xfsprogs',
 ];
 
 /** What real instances lack here, each thing once. */
 export async function missingHere(): Promise<Missing[]> {
-  const found = [missingForCompute(), missingForNetwork(), missingForLoadBalancer(), missingForEdge()].flat();
+  const found = [
+    missingForCompute(),
+    missingForVolumes(),
+    missingForNetwork(),
+    missingForLoadBalancer(),
+    missingForEdge(),
+  ].flat();
   return [...new Map(found.map((one) => [one.what, one])).values()];
 }
 
@@ -110,6 +119,7 @@ export async function removeFromMachine(layout: HostLayout, keepState: boolean):
   await stopEdge(layout);
   await removeAllLoadBalancers(layout);
   await removeAllMachines(layout, { keepState });
+  await removePool(layout, { keepState });
   await removeAllNetworks(layout);
   await removeHostsBlock(layout);
   restoreSysctls(layout);

@@ -1,15 +1,12 @@
-/**
- * A machine's disk: a writable overlay folder on the layers of its image. What makes an instance itself (its machine id
- * and first hostname) is written into it from outside before its first boot.
- */
-import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** A machine's disk: a writable overlay folder, on its root volume, over the layers of its image. */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
+import { mountFileSystem } from '../host/mounts.ts';
 import { findLayer, makeWhole } from '../images/layers.ts';
 import type { HostLayout } from '../layout.ts';
 import { runCommand } from './command.ts';
-import { entriesOf, readOptional, removeTree } from './files.ts';
+import { giveIdentity, removeIdentity } from './identity.ts';
 import type { MachinePaths } from './record.ts';
 
 /** What keeps a machine from ever starting, whoever repeats the call. */
@@ -18,92 +15,59 @@ export class CannotStart extends Error {}
 /** mount(2) takes one page of options. */
 const mountOptionBytes = 4_095;
 
-/** Makes the empty disk of a new machine. A disk that is there stays as it is. */
+/** The two folders that an overlay writes to. */
+export interface Disk {
+  readonly upper: string;
+  readonly work: string;
+}
+
+/** Makes the empty disk of a new machine without a root volume. A disk that is there stays as it is. */
 export async function makeDisk(paths: MachinePaths, machine: MachineSpec): Promise<void> {
   const disk = join(paths.state, 'disk');
   if (existsSync(disk)) return;
   mkdirSync(paths.state, { recursive: true, mode: 0o700 });
   await makeWhole(disk, async (temporary) => {
-    const etc = join(temporary, 'upper', 'etc');
-    mkdirSync(etc, { recursive: true });
-    for (const path of [join(temporary, 'upper'), etc]) chmodSync(path, 0o755);
+    const upper = join(temporary, 'upper');
+    mkdirSync(upper);
+    chmodSync(upper, 0o755);
     mkdirSync(join(temporary, 'work'), { mode: 0o700 });
-    const machineId = createHash('sha256').update(`machine-id ${machine.id}`).digest('hex').slice(0, 32);
-    writeFileSync(join(etc, 'machine-id'), `${machineId}\n`, { mode: 0o444 });
-    writeFileSync(join(etc, 'hostname'), `${machine.hostname}\n`, { mode: 0o644 });
+    await giveIdentity(upper, machine);
   });
 }
 
-export const isMounted = (path: string): boolean =>
-  (readOptional('/proc/self/mounts') ?? '').split('\n').some((line) => line.split(' ')[1] === path);
-
-/** The overlay's options. Throws `CannotStart` when the image is not there. */
-export function overlayOptions(layout: HostLayout, paths: MachinePaths, layers: readonly string[]): string {
+/** The folders of the image's layers, the topmost first. Throws `CannotStart` when the image is not there. */
+export function layerFolders(layout: HostLayout, layers: readonly string[]): string[] {
   if (layers.length === 0) throw new CannotStart('the image has no layers');
-  const lower = layers.map((layer) => {
+  return layers.toReversed().map((layer) => {
     const path = findLayer(layout, layer);
     if (!path) throw new CannotStart(`image layer ${layer} is not on this machine`);
     return path;
   });
-  // Overlay lists the topmost lower layer first. Renames stay inside one layer, so that a layer copied from an upper
-  // folder means the same on any machine.
+}
+
+/**
+ * Mounts the overlay. Renames stay inside one layer, so that what a root volume holds means the same on any machine.
+ * No device on it opens: a machine's devices are those in its /dev alone.
+ */
+export async function mountDisk(paths: MachinePaths, disk: Disk, lower: readonly string[]): Promise<void> {
   const options = [
-    `lowerdir=${lower.toReversed().join(':')}`,
-    `upperdir=${paths.upper}`,
-    `workdir=${paths.work}`,
+    `lowerdir=${lower.join(':')}`,
+    `upperdir=${disk.upper}`,
+    `workdir=${disk.work}`,
     'redirect_dir=off',
     'metacopy=off',
     'index=off',
   ].join(',');
   if (options.length > mountOptionBytes)
-    throw new CannotStart(`${layers.length} image layers are more than one mount takes`);
-  return options;
-}
-
-export async function mountDisk(paths: MachinePaths, options: string): Promise<void> {
+    throw new CannotStart(`${lower.length} image layers are more than one mount takes`);
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o755 });
-  if (isMounted(paths.rootfs)) return;
-  await runCommand(['mount', '-t', 'overlay', '-o', options, 'overlay', paths.rootfs]);
-}
-
-export async function unmountDisk(paths: MachinePaths): Promise<void> {
-  // Lazily: a process of this host that looks into the disk must not keep the machine from ending.
-  while (isMounted(paths.rootfs)) await runCommand(['umount', '--lazy', paths.rootfs]);
-}
-
-/** Files that make an instance itself, and that a new instance makes anew. */
-const identity = [
-  'etc/machine-id',
-  'etc/hostname',
-  'var/lib/dbus/machine-id',
-  'var/lib/cloud',
-  'var/lib/holdfast',
-  'var/lib/systemd/random-seed',
-];
-
-/**
- * A path inside a folder that a guest has written, or undefined when a symbolic link stands on the way: followed from
- * here it would lead to this host's own files.
- */
-function pathInside(root: string, path: string): string | undefined {
-  const parts = path.split('/');
-  for (let depth = 1; depth < parts.length; depth++) {
-    const parent = lstatSync(join(root, ...parts.slice(0, depth)), { throwIfNoEntry: false });
-    if (!parent?.isDirectory()) return undefined;
-  }
-  return join(root, path);
-}
-
-/**
- * The name that a machine was last given from inside (`hostnamectl set-hostname`), for its next boot: its own init may
- * not set it. Undefined when there is none that can be used. The machine must not be running.
- */
-export function hostnameOnDisk(paths: MachinePaths): string | undefined {
-  const path = pathInside(paths.upper, 'etc/hostname');
-  const file = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
-  if (path === undefined || !file?.isFile() || file.size > 256) return undefined;
-  const name = readFileSync(path, 'utf8').trim();
-  return /^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/.test(name) ? name : undefined;
+  await mountFileSystem({
+    source: 'overlay',
+    target: paths.rootfs,
+    type: 'overlay',
+    flags: ['nodev'],
+    options,
+  });
 }
 
 /**
@@ -113,11 +77,6 @@ export function hostnameOnDisk(paths: MachinePaths): string | undefined {
 export async function copyDisk(upper: string, layerPath: string): Promise<void> {
   await makeWhole(layerPath, async (temporary) => {
     await runCommand(['cp', '--archive', '--reflink=auto', `${upper}/.`, temporary]);
-    const ssh = pathInside(temporary, 'etc/ssh/.');
-    const hostKeys = ssh ? entriesOf(ssh).filter((name) => name.startsWith('ssh_host_')) : [];
-    for (const name of [...identity, ...hostKeys.map((key) => `etc/ssh/${key}`)]) {
-      const path = pathInside(temporary, name);
-      if (path) await removeTree(path);
-    }
+    await removeIdentity(temporary);
   });
 }

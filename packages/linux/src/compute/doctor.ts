@@ -1,20 +1,8 @@
 /** What this host lacks for running machines, in words. */
-
-import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import type { Missing } from '../host/missing.ts';
+import { hasCommand, type Missing } from '../host/missing.ts';
 import { findCgroupHost } from './cgroups.ts';
 import { readOptional } from './files.ts';
-
-const hasCommand = (name: string): boolean =>
-  `${process.env.PATH ?? ''}:/usr/sbin:/sbin`.split(':').some((directory) => {
-    try {
-      accessSync(join(directory, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 
 const commands: readonly [command: string, debianPackage: string, why: string][] = [
   ['runc', 'runc', 'it starts instances'],

@@ -7,13 +7,20 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@holdfast/region/clock.ts';
-import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
+import type {
+  MachineEnd,
+  MachineSpec,
+  MachineStatus,
+  MachineVolume,
+} from '@holdfast/region/drivers/compute.ts';
+import { unmountBelow } from '../host/mounts.ts';
 import { handlesSignal, isAlive, readProcess } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
 import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
 import { openConsole } from './console.ts';
-import { copyDisk, hostnameOnDisk, makeDisk, mountDisk, overlayOptions, unmountDisk } from './disk.ts';
+import { copyDisk, layerFolders, makeDisk, mountDisk } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
+import { hostnameOnDisk } from './identity.ts';
 import { ociConfiguration } from './oci.ts';
 import {
   type InitProcess,
@@ -23,6 +30,7 @@ import {
   readRecord,
   writeRecord,
 } from './record.ts';
+import { mountRootVolume } from './root-volume.ts';
 import type { Runc } from './runc.ts';
 
 /** As many as systemd allows itself on a small machine, and far from what would hurt this one. */
@@ -42,6 +50,9 @@ export interface MachineHost {
   /** Called when the machine's `cgroup.events` is there and its boot is about to begin. */
   readonly watchEnd: (id: string, eventsPath: string) => void;
 }
+
+const rootVolumeOf = ({ volumes = [] }: MachineSpec): MachineVolume | undefined =>
+  volumes.find(({ role }) => role === 'root');
 
 export class Machine {
   readonly id: string;
@@ -97,7 +108,7 @@ export class Machine {
   }
 
   async makeDisk(machine: MachineSpec): Promise<void> {
-    await makeDisk(this.paths, machine);
+    if (!rootVolumeOf(machine)) await makeDisk(this.paths, machine);
     if (!readRecord(this.paths)) {
       writeRecord(this.paths, { ...this.record(), layers: machine.layers });
     }
@@ -122,7 +133,7 @@ export class Machine {
       startedAt: clock.now(),
     };
     try {
-      const options = overlayOptions(layout, this.paths, before.layers);
+      const layers = layerFolders(layout, before.layers);
       this.cgroups.prepare({
         vcpus: machine.vcpus,
         memoryBytes: machine.memoryBytes,
@@ -130,13 +141,13 @@ export class Machine {
       });
       this.#host.watchEnd(this.id, this.cgroups.eventsPath);
       mkdirSync(this.paths.run, { recursive: true, mode: 0o700 });
-      const [terminal] = await Promise.all([
+      const [terminal, hostname] = await Promise.all([
         openConsole(this.paths.console, this.cgroups.consoleProcs),
-        mountDisk(this.paths, options),
+        this.#mountDisk(machine, layers),
       ]);
       try {
         const configuration = ociConfiguration({
-          machine: { ...machine, hostname: hostnameOnDisk(this.paths) ?? machine.hostname },
+          machine: { ...machine, hostname: hostname ?? machine.hostname },
           rootfs: this.paths.rootfs,
           cgroupPath: this.cgroups.ociPath,
           processes: processLimit,
@@ -160,6 +171,16 @@ export class Machine {
       return this.#failStart(begun, error as Error);
     }
     return this.#recordStarted(begun, Number(readFileSync(this.#pidFile, 'utf8')));
+  }
+
+  /** Returns the name that the machine gave itself in an earlier boot. */
+  async #mountDisk(machine: MachineSpec, layers: readonly string[]): Promise<string | undefined> {
+    const volume = rootVolumeOf(machine);
+    const disk = volume
+      ? await mountRootVolume(this.#host.layout, this.paths, machine, volume.volumeId)
+      : this.paths;
+    await mountDisk(this.paths, disk, layers);
+    return hostnameOnDisk(disk.upper);
   }
 
   get #pidFile(): string {
@@ -290,7 +311,7 @@ export class Machine {
     await this.cgroups.consoleIdle(500);
     await this.#host.runc.delete(this.id);
     await this.cgroups.remove();
-    await unmountDisk(this.paths);
+    await unmountBelow(this.paths.run);
     await removeTree(this.paths.run);
   }
 

@@ -54,6 +54,8 @@ export interface MachinePaths {
   /** Does not outlive a reboot of this host; also runc's bundle. */
   readonly run: string;
   readonly rootfs: string;
+  /** Where its root volume is mounted while it runs. */
+  readonly rootVolume: string;
   readonly runcLog: string;
 }
 
@@ -72,6 +74,7 @@ export function machinePaths(layout: HostLayout, id: string): MachinePaths {
     endMarker: join(state, 'end'),
     run,
     rootfs: join(run, 'rootfs'),
+    rootVolume: join(run, 'root-volume'),
     runcLog: join(run, 'runc.log'),
   };
 }

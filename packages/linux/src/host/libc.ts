@@ -1,5 +1,5 @@
 /**
- * The few calls of the C library that Node has no word for: network namespaces, and sockets made inside them. koffi
+ * The few calls of the C library that Node has no word for: namespaces, sockets made inside them, mounts, devices. koffi
  * finds libc at run time, so nothing is compiled.
  */
 import { closeSync, openSync } from 'node:fs';
@@ -22,6 +22,8 @@ export const unshare = libc.func('int unshare(int flags)');
 export const mount = libc.func(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)',
 );
+export const ioctl = libc.func('int ioctl(int fd, unsigned long request, unsigned long argument)');
+export const ioctlBuffer = libc.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)');
 export const umount2 = libc.func('int umount2(const char *target, int flags)');
 
 export const CLONE_NEWNET = 0x4000_0000;

@@ -11,8 +11,10 @@ import type {
 import { entriesOf, syncDirectory } from '../compute/files.ts';
 import { inTurns } from '../compute/turns.ts';
 import type { HostLayout } from '../layout.ts';
-import { checkedVolumeId, volumePaths } from './paths.ts';
+import { flushLoop, loopsOf } from './loop.ts';
+import { checkedVolumeId, volumeFile, volumePaths } from './paths.ts';
 import { openPool } from './pool.ts';
+import { rootTemplate } from './template.ts';
 
 const half = '.new';
 const wholeFiles = (directory: string): string[] =>
@@ -46,7 +48,7 @@ class FileVolumes implements VolumeDriver {
   }
 
   #volume(id: string): string {
-    return join(volumePaths(this.#layout).volumes, checkedVolumeId(id));
+    return volumeFile(this.#layout, id);
   }
 
   #snapshot(id: string): string {
@@ -80,7 +82,9 @@ class FileVolumes implements VolumeDriver {
   }
 
   /** The file that a new volume begins as a clone of. */
-  async #contents({ origin }: VolumeSpec): Promise<string | undefined> {
+  async #contents({ origin, sizeBytes }: VolumeSpec): Promise<string | undefined> {
+    if (origin.kind === 'root')
+      return this.#inTurn(`template ${sizeBytes}`, () => rootTemplate(this.#layout, sizeBytes));
     if (origin.kind === 'snapshot') {
       const path = this.#snapshot(origin.snapshotId);
       if (!existsSync(path)) throw new Error(`the snapshot ${origin.snapshotId} is not on this machine`);
@@ -102,7 +106,9 @@ class FileVolumes implements VolumeDriver {
   async remove(id: string): Promise<void> {
     await this.#opened();
     return this.#inTurn(id, async () => {
-      await rm(this.#volume(id), { force: true });
+      const path = this.#volume(id);
+      if (loopsOf(path).length > 0) throw new Error(`the volume ${id} is in use still`);
+      await rm(path, { force: true });
     });
   }
 
@@ -121,6 +127,8 @@ class FileVolumes implements VolumeDriver {
       if (!existsSync(path)) {
         if (!existsSync(this.#volume(volumeId)))
           throw new Error(`the volume ${volumeId} is not on this machine`);
+        // More than AWS promises, whose snapshots lack what the instance has not written to the volume yet.
+        await Promise.all(loopsOf(this.#volume(volumeId)).map(({ number }) => flushLoop(number)));
         await this.#make(path, this.#volume(volumeId), undefined);
       }
       return this.#snapshotStatus(snapshotId);

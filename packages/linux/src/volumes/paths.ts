@@ -27,3 +27,7 @@ export function checkedVolumeId(id: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,126}$/.test(id)) throw new Error(`volume id ${JSON.stringify(id)} is not valid`);
   return id;
 }
+
+/** The file that is a volume. */
+export const volumeFile = (layout: HostLayout, id: string): string =>
+  join(volumePaths(layout).volumes, checkedVolumeId(id));

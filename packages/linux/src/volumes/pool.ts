@@ -16,10 +16,12 @@ import {
 } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runCommand } from '../compute/command.ts';
-import { isMounted } from '../compute/disk.ts';
 import { codeOf, removeTree, syncDirectory } from '../compute/files.ts';
+import { isMounted } from '../host/mounts.ts';
 import type { HostLayout } from '../layout.ts';
+import { endLoop, findLoops } from './loop.ts';
 import { volumePaths } from './paths.ts';
 
 /** mkfs.xfs makes none that is smaller. */
@@ -53,8 +55,17 @@ async function makePoolImage(image: string, directory: string): Promise<void> {
   syncDirectory(directory);
 }
 
-/** Makes the pool ready: its folders, and its mount where it needs one. Safe to repeat. */
-export async function openPool(layout: HostLayout): Promise<void> {
+const opening = new Map<string, Promise<void>>();
+
+/** Makes the pool ready: its folders, and its mount where it needs one. Safe to repeat, also at the same time. */
+export function openPool(layout: HostLayout): Promise<void> {
+  const { pool } = volumePaths(layout);
+  const under = opening.get(pool) ?? makePool(layout).finally(() => opening.delete(pool));
+  opening.set(pool, under);
+  return under;
+}
+
+async function makePool(layout: HostLayout): Promise<void> {
   const { pool, poolImage, volumes, snapshots, templates } = volumePaths(layout);
   mkdirSync(pool, { recursive: true, mode: 0o700 });
   if (!isMounted(pool)) {
@@ -70,9 +81,15 @@ export async function openPool(layout: HostLayout): Promise<void> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
 }
 
-/** Lets go of the pool; without `keepState` all that is in it goes too. No volume may be in use. */
+/** How long file systems that were on volumes may take to be written out. */
+const freeWithinMs = 30_000;
+
+/** Lets go of the pool; without `keepState` all that is in it goes too. No machine may have a volume any more. */
 export async function removePool(layout: HostLayout, options: { keepState: boolean }): Promise<void> {
   const { pool, poolImage } = volumePaths(layout);
+  for (const { number } of findLoops(pool)) endLoop(number);
+  for (const until = performance.now() + freeWithinMs; findLoops(pool).length > 0; await delay(10))
+    if (performance.now() > until) throw new Error(`${findLoops(pool)[0]?.file} is in use still`);
   while (isMounted(pool)) await runCommand(['umount', pool]);
   if (options.keepState) return;
   await removeTree(pool);

@@ -1,0 +1,146 @@
+/**
+ * Loop devices: block devices that the kernel makes of files. Which file each one has is asked of the kernel and kept
+ * nowhere else, so that what a killed process left is found.
+ */
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { codeOf } from '../compute/files.ts';
+import { callFailed, errno, ioctl, ioctlBuffer } from '../host/libc.ts';
+
+// <linux/loop.h>
+const LOOP_CLR_FD = 0x4c01;
+const LOOP_SET_CAPACITY = 0x4c07;
+const LOOP_CONFIGURE = 0x4c0a;
+const LOOP_CTL_GET_FREE = 0x4c82;
+/** <linux/fs.h> */
+const BLKFLSBUF = 0x1261;
+const LO_FLAGS_AUTOCLEAR = 4;
+const LO_FLAGS_DIRECT_IO = 16;
+/** struct loop_config: fd, block size, then struct loop_info64, whose flags and name stand here. */
+const CONFIG_BYTES = 304;
+const FLAGS_AT = 8 + 52;
+const NAME_AT = 8 + 56;
+
+const EBUSY = 16;
+const blockDevices = '/sys/block';
+
+export interface LoopDevice {
+  /** Its minor; the major is 7. */
+  readonly number: number;
+  /** The file behind it, as the kernel names it. */
+  readonly file: string;
+}
+
+export const loopPath = (number: number): string => `/dev/loop${number}`;
+
+/** The file behind a loop device; undefined when it has none. */
+export function fileOfLoop(number: number): string | undefined {
+  try {
+    return readFileSync(join(blockDevices, `loop${number}`, 'loop', 'backing_file'), 'utf8').trimEnd();
+  } catch (error) {
+    if (['ENOENT', 'ENODEV', 'ENXIO'].includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** The folder as the kernel names it. */
+const realFolder = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
+
+/** All loop devices whose file stands in this folder. */
+export function findLoops(folder: string): LoopDevice[] {
+  const real = `${realFolder(folder)}/`;
+  return readdirSync(blockDevices).flatMap((name) => {
+    const number = Number(/^loop(\d+)$/.exec(name)?.[1] ?? Number.NaN);
+    const file = Number.isNaN(number) ? undefined : fileOfLoop(number);
+    return file?.startsWith(real) ? [{ number, file }] : [];
+  });
+}
+
+/** Those of one file: one, or none. */
+export const loopsOf = (file: string): LoopDevice[] =>
+  findLoops(dirname(file)).filter(
+    (loop) => basename(loop.file).replace(/ \(deleted\)$/, '') === basename(file),
+  );
+
+function freeLoop(): number {
+  const control = openSync('/dev/loop-control', 'r+');
+  try {
+    const number = ioctl(control, LOOP_CTL_GET_FREE, 0);
+    if (number < 0) throw callFailed('ioctl', 'a free loop device');
+    return number;
+  } finally {
+    closeSync(control);
+  }
+}
+
+export interface OpenLoop {
+  readonly number: number;
+  readonly path: string;
+  /** Lets go of it. One that ends by itself does so now, unless it is mounted. */
+  close(): void;
+}
+
+/**
+ * Makes a loop device of a file and holds it open. `endsAlone`: the kernel takes it away when nobody has it open or
+ * mounted any more. Past its page cache where the file's own file system can (a clone of a file would have to wait for
+ * what is in that cache).
+ */
+export function openLoop(file: string, { endsAlone }: { endsAlone: boolean }): OpenLoop {
+  const backing = openSync(file, 'r+');
+  try {
+    const config = Buffer.alloc(CONFIG_BYTES);
+    config.writeUInt32LE(backing, 0);
+    config.writeUInt32LE(LO_FLAGS_DIRECT_IO | (endsAlone ? LO_FLAGS_AUTOCLEAR : 0), FLAGS_AT);
+    config.write(basename(file).slice(0, 63), NAME_AT);
+    for (;;) {
+      const number = freeLoop();
+      const device = openSync(loopPath(number), 'r+');
+      if (ioctlBuffer(device, LOOP_CONFIGURE, config) === 0)
+        return { number, path: loopPath(number), close: () => closeSync(device) };
+      const taken = errno() === EBUSY;
+      const failed = callFailed('ioctl', `${loopPath(number)} for ${file}`);
+      closeSync(device);
+      // Somebody else was quicker to take the free one.
+      if (!taken) throw failed;
+    }
+  } finally {
+    closeSync(backing);
+  }
+}
+
+/** Takes the file out of a loop device, at once or, when it is open still, with its last user. */
+export function endLoop(number: number): void {
+  const device = openSync(loopPath(number), 'r');
+  try {
+    if (ioctl(device, LOOP_CLR_FD, 0) !== 0 && fileOfLoop(number) !== undefined)
+      throw callFailed('ioctl', loopPath(number));
+  } finally {
+    closeSync(device);
+  }
+}
+
+/** Writes out what the file system on it holds back in memory: also of one that is mounted, wherever it is. */
+export async function flushLoop(number: number): Promise<void> {
+  const device = openSync(loopPath(number), 'r');
+  try {
+    // In a thread of its own: it takes as long as the disk does.
+    const failed = await new Promise<boolean>((resolve, reject) => {
+      ioctl.async(device, BLKFLSBUF, 0, (error: unknown, result: number) =>
+        error ? reject(error) : resolve(result !== 0),
+      );
+    });
+    if (failed && fileOfLoop(number) !== undefined) throw new Error(`${loopPath(number)} cannot be flushed`);
+  } finally {
+    closeSync(device);
+  }
+}
+
+/** Tells the device that its file has grown. */
+export function growLoop(number: number): void {
+  const device = openSync(loopPath(number), 'r');
+  try {
+    if (ioctl(device, LOOP_SET_CAPACITY, 0) !== 0) throw callFailed('ioctl', loopPath(number));
+  } finally {
+    closeSync(device);
+  }
+}

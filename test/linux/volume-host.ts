@@ -1,0 +1,103 @@
+/** A host with volumes and machines that have them, for tests of both drivers together. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from '../../packages/linux/src/compute/command.ts';
+import {
+  buildBaseImage,
+  type LinuxCompute,
+  linuxCompute,
+  removeAll,
+} from '../../packages/linux/src/compute/index.ts';
+import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
+import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { linuxVolumes, removePool } from '../../packages/linux/src/volumes/index.ts';
+import type { MachineSpec, MachineStatus, MachineVolume } from '../../packages/region/src/drivers/compute.ts';
+import type { VolumeDriver, VolumeOrigin } from '../../packages/region/src/drivers/volume.ts';
+import { computeHost, type Metadata } from './compute-host.ts';
+
+export const gibibyte = 2 ** 30;
+
+export interface VolumeHost {
+  readonly layout: ReturnType<typeof hostLayout>;
+  readonly compute: LinuxCompute;
+  readonly volumes: VolumeDriver;
+  /** A machine as wanted, with a root volume `vol-<id>` of its own, empty unless it says otherwise. */
+  machine(
+    id: string,
+    options?: { origin?: VolumeOrigin; sizeBytes?: number; metadata?: Metadata },
+  ): Promise<MachineSpec>;
+  /** Boots it, and waits until its systemd has done so. Throws when it has not. */
+  boot(machine: MachineSpec): Promise<MachineStatus>;
+  /** Runs a shell script as root inside; what it said, both streams in one, whatever it ends with. */
+  inside(id: string, script: string): Promise<string>;
+  /** Removes all, as `holdfast down` does. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function volumeHost(prefix: string): Promise<VolumeHost> {
+  const stateDirectory = mkdtempSync(join(tmpdir(), `holdfast-${prefix}-`));
+  const layout = hostLayout({ prefix, stateDirectory });
+  const host = computeHost(layout);
+  const { layers } = await buildBaseImage(layout);
+  await removeAll(layout, { keepState: false });
+  await host.removeNamespaces();
+  const compute = linuxCompute(layout);
+  const volumes = linuxVolumes(layout);
+
+  const inside = (id: string, script: string): Promise<string> =>
+    runCommand([
+      ...(['runc', '--root', join(layout.runDirectory, 'runc'), 'exec', id] as const),
+      ...['sh', '-c', `exec 2>&1; ${script}\n:`],
+    ]);
+  const clear = async (): Promise<void> => {
+    await removeAll(layout, { keepState: false });
+    await host.removeNamespaces();
+    for (const { id } of await volumes.list()) await volumes.remove(id);
+    for (const { id } of await volumes.listSnapshots()) await volumes.removeSnapshot(id);
+  };
+  return {
+    layout,
+    compute,
+    volumes,
+    inside,
+    clear,
+    async machine(id, { origin, sizeBytes = 8 * gibibyte, metadata = {} } = {}) {
+      const root: MachineVolume = { volumeId: `vol-${id}`, device: '/dev/xvda', role: 'root' };
+      await volumes.ensure({ id: root.volumeId, sizeBytes, origin: origin ?? { kind: 'root' } });
+      return {
+        id,
+        namespace: await host.makeNamespace(id, metadata),
+        hostname: `ip-of-${id}`,
+        layers,
+        volumes: [root],
+        vcpus: 2,
+        memoryBytes: gibibyte,
+        init: 'systemd',
+        power: 'on',
+        boot: 1,
+        shutdownTimeoutMs: 15_000,
+      };
+    },
+    async boot(machine) {
+      const status = await compute.ensure(machine);
+      if (status.state !== 'running') throw new Error(status.end?.detail);
+      // Before systemd answers at all there is nothing that could be waited for.
+      const state = await inside(
+        machine.id,
+        `for _ in $(seq 200); do s=$(systemctl is-system-running --wait 2> /dev/null); test -z "$s" || break; sleep 0.05; done
+         echo $s; test "$s" = running || systemctl --no-pager --failed`,
+      );
+      if (state.trim() !== 'running') throw new Error(`${machine.id}: ${state}`);
+      return status;
+    },
+    async close() {
+      compute.close();
+      await clear();
+      await removePool(layout, { keepState: false });
+      restoreSysctls(layout);
+      rmSync(stateDirectory, { recursive: true, force: true });
+    },
+  };
+}
