@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { virtualClock } from '../src/clock.ts';
 import { simDrivers } from '../src/drivers/sim/index.ts';
 import { recoverInstance } from '../src/services/ec2/compute.ts';
-import { clearFault, clearFaults, faults } from '../src/services/ec2/fault/index.ts';
+import { clearFault, clearFaults } from '../src/services/ec2/fault/index.ts';
 import { instances } from '../src/services/ec2/records.ts';
 import { code, faultWorld, ZONE } from './ec2-fault-world.ts';
 import { minutes, REGION } from './ec2-world.ts';

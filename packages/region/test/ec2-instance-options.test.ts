@@ -26,10 +26,13 @@ describe('attributes of an instance', () => {
     assert.deepEqual((await attribute('disableApiTermination')).DisableApiTermination, { Value: false });
     const [other] = await launch();
     const both = { InstanceIds: [other?.InstanceId, id] };
-    for (const operation of ['StopInstances', 'TerminateInstances']) {
+    for (const [operation, what] of [
+      ['StopInstances', 'stopped'],
+      ['TerminateInstances', 'terminated'],
+    ] as const) {
       await assert.rejects(
         call(operation, both),
-        code('OperationNotPermitted', /'i-\w+' may not be stopped. Modify its 'disableApiStop'/),
+        code('OperationNotPermitted', new RegExp(`'i-\\w+' may not be ${what}. Modify its 'disableApiStop'`)),
       );
     }
     assert.equal(await state(other?.InstanceId ?? ''), 'running', 'all or none');
@@ -153,6 +156,7 @@ describe('CPU credits', () => {
     assert.deepEqual(await read({ Filters: [{ Name: 'instance-id', Values: [old] }] }), [[old, 'unlimited']]);
     await call('StopInstances', { InstanceIds: [old] });
     await idle();
+    await call('ModifyInstanceAttribute', { InstanceId: old, InstanceType: { Value: 't3.large' } });
     await call('ModifyInstanceAttribute', { InstanceId: old, InstanceType: { Value: 'c5.large' } });
     assert.deepEqual(await read({ InstanceIds: [old] }), []);
   });

@@ -20,10 +20,13 @@ export const instanceIdMalformed = (id: string): AwsError =>
 
 export const incorrectInstanceState = (message: string): AwsError => error('IncorrectInstanceState', message);
 
-export const notTerminable = (id: string): AwsError =>
+export const notTerminable = (
+  id: string,
+  attribute: 'disableApiTermination' | 'disableApiStop' = 'disableApiTermination',
+): AwsError =>
   error(
     'OperationNotPermitted',
-    `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+    `The instance '${id}' may not be terminated. Modify its '${attribute}' instance attribute and try again.`,
   );
 
 export const notStoppable = (id: string): AwsError =>

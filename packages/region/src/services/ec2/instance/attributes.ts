@@ -86,10 +86,10 @@ function whileStopped(instance: Instance, attribute: string): void {
 }
 
 export function modifyInstanceAttribute(
-  given: ec2.ModifyInstanceAttributeRequest,
+  request: ec2.ModifyInstanceAttributeRequest,
   context: RequestContext,
 ): object {
-  const input = byName(given);
+  const input = byName(request);
   refuseParameters('ModifyInstanceAttribute', input, [
     'BlockDeviceMappings',
     'EnaSupport',
@@ -99,13 +99,15 @@ export function modifyInstanceAttribute(
     'SriovNetSupport',
   ]);
   const instance = instanceOf(context, input.InstanceId);
-  const changes = specChanges(input, instance);
-  const groups = input.Groups && input.Groups.length > 0;
-  const count = Object.keys(changes).length + (groups ? 1 : 0) + (input.SourceDestCheck ? 1 : 0);
-  if (count === 0) throw invalidParameterCombination('No attributes specified.');
-  if (count > 1) {
+  const { InstanceId: _, DryRun: __, ...attributes } = input;
+  const given = Object.values(attributes).filter((value) =>
+    Array.isArray(value) ? value.length > 0 : value !== undefined,
+  );
+  if (given.length === 0) throw invalidParameterCombination('No attributes specified.');
+  if (given.length > 1) {
     throw invalidParameterCombination('Fields for multiple attribute types specified.');
   }
+  const changes = specChanges(input, instance);
   if (Object.keys(changes).length > 0) {
     context.tx.update(instance, { spec: { ...instance.spec, ...changes } });
   }

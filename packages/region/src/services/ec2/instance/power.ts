@@ -80,7 +80,7 @@ export function terminate(
   if (kept) throw notTerminable(kept.id);
   // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-stop-protection.html: it protects from termination too.
   const held = present.find((one) => one.spec.disableApiStop);
-  if (held) throw notStoppable(held.id);
+  if (held) throw notTerminable(held.id, 'disableApiStop');
   // Force and SkipOsShutdown only leave out what a termination here hardly waits for.
   const after = terminateInstances(
     context,
