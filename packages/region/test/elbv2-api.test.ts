@@ -238,6 +238,7 @@ describe('target groups', () => {
     const { elb, makeTargetGroup } = await elbv2World();
     const arn = await makeTargetGroup();
     assert.equal(await makeTargetGroup(), arn);
+    assert.equal(await makeTargetGroup({ ProtocolVersion: '' }), arn, 'as Terraform says it');
     await assert.rejects(makeTargetGroup({ Port: 81 }), refused('DuplicateTargetGroupName'));
     await assert.rejects(
       elb('DescribeTargetGroups', { Names: ['nobody'] }),

@@ -38,7 +38,8 @@ function specOf(scope: Scope, input: elb.CreateTargetGroupInput): TargetGroupRec
   }
   if (input.Protocol === undefined) throw errors.validation('A protocol must be specified');
   if (input.Protocol !== 'HTTP') throw errors.unsupported(`target groups over ${input.Protocol}`);
-  if ((input.ProtocolVersion ?? 'HTTP1') !== 'HTTP1') {
+  // Terraform's provider says the protocol version of a group that has none given as an empty text.
+  if ((input.ProtocolVersion || 'HTTP1') !== 'HTTP1') {
     throw errors.unsupported(`the ProtocolVersion ${input.ProtocolVersion} of CreateTargetGroup`);
   }
   if ((input.IpAddressType ?? 'ipv4') !== 'ipv4') {
