@@ -23,6 +23,7 @@ see_within() {
 }
 
 equal() { [ "$1" = "$2" ] || { printf '   "%s" is not "%s"\n' "$1" "$2" >&2; return 1; }; }
+not() { ! "$@"; }
 holds() { case $1 in *"$2"*) return 0 ;; *) printf '   no "%s" in: %.400s\n' "$2" "$1" >&2; return 1 ;; esac; }
 
 # page URL: the body; fails when there is no answer or it is an error.

@@ -1,14 +1,9 @@
 /** The labs as a person types them: each script in a region of its own, side by side. What is seen is held by the script. */
-import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { withoutAws, withoutCommand, withoutInstances } from '../support/needs.ts';
-import { run, startRegion } from '../support/region.ts';
+import { playLab, withoutLabs } from '../support/labs.ts';
+import { startRegion, type TestRegion } from '../support/region.ts';
 
-const skip =
-  (await withoutInstances()) ||
-  withoutAws() ||
-  withoutCommand('curl', 'apt-get install curl') ||
-  withoutCommand('ssh', 'apt-get install openssh-client', '-V');
+const skip = await withoutLabs();
 
 /** Half of this is for slow package mirrors. */
 const timeoutMs = 420_000;
@@ -21,10 +16,10 @@ interface Lab {
 }
 
 /** What a lab has made, by the API; empty when it has cleaned up. */
-async function left(region: Awaited<ReturnType<typeof startRegion>>): Promise<Record<string, string[]>> {
+async function left(region: TestRegion): Promise<string[]> {
   const listed = async (...args: string[]): Promise<string[]> => (await region.aws(...args)) ?? [];
   const query = (...args: string[]) => listed(...args.slice(0, -1), '--query', args.at(-1)!);
-  return {
+  const found: Record<string, string[]> = {
     instances: await query(
       'ec2',
       'describe-instances',
@@ -48,23 +43,13 @@ async function left(region: Awaited<ReturnType<typeof startRegion>>): Promise<Re
     ),
     interfaces: await query('ec2', 'describe-network-interfaces', 'NetworkInterfaces[].NetworkInterfaceId'),
   };
+  return Object.entries(found).flatMap(([kind, names]) => names.map((name) => `${kind}: ${name}`));
 }
 
 async function play(context: TestContext, lab: Lab): Promise<void> {
   const region = await startRegion({ ...lab, driver: 'linux' });
   try {
-    const { code, stdout, stderr } = await run(`examples/labs/${lab.script}`, [], {
-      env: region.env,
-      timeoutMs,
-    });
-    assert.equal(code, 0, `${lab.script} ended with code ${code}\n${stdout}\n${stderr}`);
-    context.diagnostic(`${stdout.match(/ {3}seen: /g)?.length ?? 0} observations`);
-    const leftovers = await left(region);
-    assert.deepEqual(
-      Object.entries(leftovers).filter(([, names]) => names.length > 0),
-      [],
-      'the lab removes what it made',
-    );
+    await playLab(context, region, lab.script, { timeoutMs, left: () => left(region) });
   } finally {
     await region.down();
   }
