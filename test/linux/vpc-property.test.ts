@@ -15,7 +15,7 @@ import { describeAll, Reference, type Traffic } from '../../packages/region/test
 import { inputOf, layGround, type Step, stepsOf } from '../../packages/region/test/ec2-network-steps.ts';
 import { type Network, openWorld, type World } from './vpc-world.ts';
 
-const layout = hostLayout({ prefix: 'hfv', publicCidr: '198.19.192.0/22' });
+const layout = hostLayout({ prefix: 'hfv', publicCidr: '198.19.192.0/23' });
 const missing = missingForNetwork()
   .map(({ what }) => what)
   .join(', ');

@@ -3,7 +3,7 @@ import { endpointNamespace, type HostLayout, hostLayout } from '@holdfast/linux/
 import { linuxNetwork } from '@holdfast/linux/network/index.ts';
 import type { VpcTopology } from '@holdfast/region/drivers/network.ts';
 
-export const crashLayout = (): HostLayout => hostLayout({ prefix: 'hfx', publicCidr: '198.19.224.0/20' });
+export const crashLayout = (): HostLayout => hostLayout({ prefix: 'hfx', publicCidr: '198.19.224.0/22' });
 
 /** A VPC with one subnet and `count` instances that may reach each other at port 80. */
 export function crashTopology(layout: HostLayout, count: number, publicAddress?: string): VpcTopology {
