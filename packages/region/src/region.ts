@@ -77,6 +77,12 @@ export class Region {
 
   /** Starts the control loops: every key once, then by what changes. */
   async start(): Promise<void> {
+    for (const { region } of this.store.everywhere(openedRegions)) {
+      this.store.transaction((tx) => {
+        const scope = loopScope(this.#context, tx, region);
+        for (const service of services) service.reopenRegion?.(scope);
+      });
+    }
     await this.engine.start();
   }
 

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type * as ec2 from '@aws-sdk/client-ec2';
+import { virtualClock } from '../src/clock.ts';
+import { simDrivers } from '../src/drivers/sim/index.ts';
+import { hosts } from '../src/services/ec2/records.ts';
 import { code, faultWorld, ZONE } from './ec2-fault-world.ts';
-import { minutes } from './ec2-world.ts';
+import { ec2World, minutes, REGION } from './ec2-world.ts';
 
 async function groupWorld(hostsPerZone = 3) {
   const world = await faultWorld({ settings: { hostsPerZone } });
@@ -229,5 +235,26 @@ describe('a spread placement group', () => {
     await idle();
     await call('DeletePlacementGroup', { GroupName: 'apart' });
     assert.deepEqual((await call('DescribePlacementGroups')).PlacementGroups, []);
+  });
+});
+
+describe('the hosts of a zone', () => {
+  it('become more when control starts with a higher number, and never fewer', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hosts-'));
+    const clock = virtualClock();
+    const drivers = simDrivers(clock);
+    const storeFile = join(directory, 'store.db');
+    try {
+      const counts: number[] = [];
+      for (const hostsPerZone of [2, 3, 1]) {
+        const { region, call } = await ec2World({ clock, drivers, storeFile, settings: { hostsPerZone } });
+        await call('DescribeVpcs');
+        counts.push(region.store.list(hosts, REGION).filter(({ spec }) => spec.zone === ZONE).length);
+        await region.stop();
+      }
+      assert.deepEqual(counts, [2, 3, 3]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });

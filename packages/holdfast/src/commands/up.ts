@@ -39,6 +39,11 @@ export const controlOptions = {
     value: '<elb.holdfast.internal>',
     help: 'what the names of load balancers end in',
   },
+  'hosts-per-zone': {
+    type: 'string',
+    value: '<2>',
+    help: 'logical hosts in each zone, which can fail; a region that has more keeps them',
+  },
   speed: { type: 'string', value: '<1>', help: "how many times as fast the region's clock runs" },
 } as const;
 
@@ -57,8 +62,11 @@ export function readControlOptions(given: Arguments): ControlOptions {
   const loadBalancerSuffix = given.text('load-balancer-suffix') ?? defaultSettings.loadBalancerSuffix;
   if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(loadBalancerSuffix))
     throw new UsageError(`--load-balancer-suffix ${loadBalancerSuffix}: lower-case labels of a DNS name`);
+  const hostsPerZone = Number(given.text('hosts-per-zone') ?? defaultSettings.hostsPerZone);
+  if (!Number.isInteger(hostsPerZone) || hostsPerZone < 1 || hostsPerZone > 100)
+    throw new UsageError(`--hosts-per-zone ${given.text('hosts-per-zone')}: 1 to 100`);
   const strictAuth = auth === 'strict';
-  return { place: placeOf(given), driver, host, port, speed, strictAuth, loadBalancerSuffix };
+  return { place: placeOf(given), driver, host, port, speed, strictAuth, loadBalancerSuffix, hostsPerZone };
 }
 
 /** Refuses, naming all that is missing, before anything is started. */
@@ -84,6 +92,7 @@ const controlArguments = (options: ControlOptions): string[] => [
   ...['--driver', options.driver, '--port', String(options.port), '--host', options.host],
   ...['--auth', options.strictAuth ? 'strict' : 'lenient', '--speed', String(options.speed)],
   ...['--load-balancer-suffix', options.loadBalancerSuffix, '--prefix', options.place.layout.prefix],
+  ...['--hosts-per-zone', String(options.hostsPerZone)],
 ];
 
 /** Control's log is kept from growing for ever by starting anew, with one predecessor, beyond this. */

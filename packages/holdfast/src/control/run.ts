@@ -29,6 +29,7 @@ export interface ControlOptions {
   readonly speed: number;
   /** Names of load balancers end in this. */
   readonly loadBalancerSuffix: string;
+  readonly hostsPerZone: number;
 }
 
 export interface RunningControl {
@@ -55,7 +56,11 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
     drivers,
     log,
     storeFile: join(folder, 'store.db'),
-    settings: { publicCidr, loadBalancerSuffix: options.loadBalancerSuffix },
+    settings: {
+      publicCidr,
+      loadBalancerSuffix: options.loadBalancerSuffix,
+      hostsPerZone: options.hostsPerZone,
+    },
   });
   const routes = { ...healthRoutes({ region, drivers, driver, place }), ...faultRoutes(region) };
   const handler = apiHandler({

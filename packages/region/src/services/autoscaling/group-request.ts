@@ -4,6 +4,7 @@ import { AwsError } from '../common/errors.ts';
 import type { Scope } from '../common/service.ts';
 import { resolveLaunchTemplate } from '../ec2/launch-template/launch-template.ts';
 import { defaultSubnetFor } from '../ec2/network/index.ts';
+import { placementGroupNamed } from '../ec2/placement-group/placement-group.ts';
 import { subnets } from '../ec2/records.ts';
 import { targetGroups } from '../elbv2/records.ts';
 import { errors } from './errors.ts';
@@ -17,7 +18,6 @@ const UNSERVED = [
   'InstanceId',
   'LoadBalancerNames',
   'AvailabilityZoneIds',
-  'PlacementGroup',
   'CapacityRebalance',
   'LifecycleHookSpecificationList',
   'MaxInstanceLifetime',
@@ -116,6 +116,23 @@ export function placesOf(
     places: places.map(({ zone, subnetId }) => ({ zone, subnetId })),
     vpcZoneIdentifier: ids.join(','),
   };
+}
+
+/** The placement group of a request, which takes an empty name as none; else the one that is set. */
+export function placementGroupOf(
+  scope: Scope,
+  input: GroupInput,
+  current?: string,
+): Pick<GroupSpec, 'placementGroup'> {
+  const name = input.PlacementGroup ?? current;
+  if (name === undefined || name === '') return {};
+  if (input.PlacementGroup === undefined) return { placementGroup: name };
+  try {
+    return { placementGroup: placementGroupNamed(scope, name).spec.name };
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    throw errors.validation(error.message);
+  }
 }
 
 export interface Sizes {

@@ -12,6 +12,7 @@ import {
   checkTargetGroups,
   commonSettings,
   launchSourceOf,
+  placementGroupOf,
   placesOf,
   refuseUnserved,
 } from './group-request.ts';
@@ -87,6 +88,7 @@ export function createAutoScalingGroup(
     ...where,
     targetGroupArns: checkTargetGroups(context, input.TargetGroupARNs ?? []),
     ...settings,
+    ...placementGroupOf(context, input),
     suspended: [],
     tags: groupTagsOf(input.Tags, name),
     deleting: false,
@@ -106,7 +108,7 @@ export function updateAutoScalingGroup(
 ): Record<string, never> {
   refuseUnserved('UpdateAutoScalingGroup', input);
   const group = changeableGroup(context, input.AutoScalingGroupName);
-  const { spec } = group;
+  const { placementGroup, ...spec } = group.spec;
   const minSize = input.MinSize ?? spec.minSize;
   const maxSize = input.MaxSize ?? spec.maxSize;
   // Left out, the desired capacity follows the bounds.
@@ -116,6 +118,7 @@ export function updateAutoScalingGroup(
     ...spec,
     ...commonSettings(input, spec),
     ...(placesOf(context, input) ?? {}),
+    ...placementGroupOf(context, input, placementGroup),
     launch: launchSourceOf(context, input) ?? spec.launch,
     minSize,
     maxSize,
@@ -219,6 +222,7 @@ export function shownGroup(group: Group, own: readonly Member[]): autoscaling.Au
     NewInstancesProtectedFromScaleIn: spec.protectNewInstances,
     ServiceLinkedRoleARN: spec.serviceLinkedRoleArn,
     Context: spec.context,
+    PlacementGroup: spec.placementGroup,
     TrafficSources: spec.targetGroupArns.map((Identifier) => ({ Identifier, Type: 'elbv2' })),
     AvailabilityZoneDistribution: { CapacityDistributionStrategy: 'balanced-best-effort' },
   };

@@ -87,6 +87,7 @@ function settledSource(scope: Scope, group: Group): { source: LaunchSource; para
 export function launchMember(scope: Scope, group: Group, order: LaunchOrder): string {
   const { source, parameters } = settledSource(scope, group);
   const subnetId = subnetIn(scope, group, order.zone);
+  const { placementGroup } = group.spec;
   const tags = group.spec.tags.filter((tag) => tag.propagateAtLaunch);
   const specifications: TagSpecification[] =
     tags.length === 0
@@ -96,7 +97,10 @@ export function launchMember(scope: Scope, group: Group, order: LaunchOrder): st
     ...parameters,
     MinCount: 1,
     MaxCount: 1,
-    Placement: { AvailabilityZone: order.zone },
+    Placement: {
+      AvailabilityZone: order.zone,
+      ...(placementGroup !== undefined && { GroupName: placementGroup }),
+    },
     TagSpecifications: specifications,
     subnet: subnetId,
     reservedTags: { 'aws:autoscaling:groupName': group.id },

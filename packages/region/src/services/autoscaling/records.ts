@@ -37,6 +37,8 @@ export interface GroupSpec {
   readonly tags: readonly GroupTag[];
   readonly serviceLinkedRoleArn: string;
   readonly context?: string;
+  /** The name of a placement group. */
+  readonly placementGroup?: string;
   /** DeleteAutoScalingGroup was called: the record goes with the last instance. */
   readonly deleting: boolean;
   /** The latest change of the desired capacity, as the causes of what follows from it tell it. */

@@ -87,4 +87,6 @@ export interface Service {
   readonly reconcilers: (context: LoopContext) => readonly Reconciler[];
   /** What a region has from the beginning (the default VPC, images); runs at the first call in that region. */
   readonly openRegion?: (scope: Scope) => void;
+  /** What a region that is there already gets when control starts with other settings. */
+  readonly reopenRegion?: (scope: Scope) => void;
 }

@@ -1,6 +1,7 @@
 /** What a launch is asked to be: the caller's parameters over its launch template's, and what of them is refused. */
 import type {
   InstanceNetworkInterfaceSpecification,
+  Placement,
   RunInstancesRequest,
   TagSpecification,
 } from '@aws-sdk/client-ec2';
@@ -106,6 +107,13 @@ const given = <T extends object>(value: T): Partial<T> =>
     ),
   ) as Partial<T>;
 
+/** A placement group is named in one of two ways: the caller's name takes the place of the template's id too. */
+function mergePlacement(below: Placement = {}, above: Placement = {}): Placement {
+  const { GroupName: _, GroupId: __, ...rest } = below;
+  const named = above.GroupName !== undefined || above.GroupId !== undefined;
+  return { ...(named ? rest : below), ...given(above) };
+}
+
 /**
  * The request as it stands when the template's data lie beneath it. A parameter of the request replaces the template's;
  * tags are joined by key. https://docs.aws.amazon.com/autoscaling/ec2/userguide/launch-templates.html
@@ -126,7 +134,7 @@ export function settle(scope: Scope, launch: LaunchRequest): SettledRequest {
       request.TagSpecifications,
     ),
     MetadataOptions: { ...data.MetadataOptions, ...given(request.MetadataOptions ?? {}) },
-    Placement: { ...data.Placement, ...given(request.Placement ?? {}) },
+    Placement: mergePlacement(data.Placement, request.Placement),
   } as RunInstancesRequest;
   return { request: merged, template: { id: template.id, version: String(version) } };
 }

@@ -7,15 +7,8 @@ import { zonesOf } from '../../common/geography.ts';
 import { newId } from '../../common/names.ts';
 import type { Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
-import {
-  hosts,
-  internetGateways,
-  networkInterfaces,
-  type Subnet,
-  subnets,
-  type Vpc,
-  vpcs,
-} from '../records.ts';
+import { ensureHosts } from '../hosts.ts';
+import { internetGateways, networkInterfaces, type Subnet, subnets, type Vpc, vpcs } from '../records.ts';
 import { cidrOf, formatCidr } from './cidr.ts';
 import { makeDhcpOptions } from './dhcp-options.ts';
 import { makeSubnet } from './subnet-parts.ts';
@@ -74,16 +67,7 @@ export function makeDefaultVpc(scope: Scope): Vpc {
 export function openNetwork(scope: Scope): void {
   makeDhcpOptions(scope);
   makeDefaultVpc(scope);
-  for (const zone of zonesOf(scope.region)) {
-    for (let number = 1; number <= scope.settings.hostsPerZone; number += 1) {
-      scope.tx.create(hosts, {
-        region: scope.region,
-        id: `${zone.name}-h${number}`,
-        spec: { zone: zone.name, failed: false },
-        status: null,
-      });
-    }
-  }
+  ensureHosts(scope);
 }
 
 /**
