@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { DescribeInstancesCommand, type EC2Client } from '@aws-sdk/client-ec2';
+import { DescribeInstancesCommand } from '@aws-sdk/client-ec2';
 import { hostLayout } from '@holdfast/linux/layout.ts';
-import { connect } from '../../packages/holdfast/src/demo/stack.ts';
+import { type Clients, connect } from '../../packages/holdfast/src/demo/stack.ts';
 import { described } from '../support/described.ts';
 import { inside, until } from '../support/instances.ts';
 import { withoutCommand, withoutInstances } from '../support/needs.ts';
@@ -40,16 +40,16 @@ interface Outputs {
 describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
   let region: TestRegion;
   let terraform: Terraform;
-  let client: EC2Client;
+  let clients: Clients;
   let atFirst: { api: string[]; machine: string[] };
   let outputs: Outputs;
 
-  const standing = async () => ({ api: await described(client), machine: await existing(layout) });
+  const standing = async () => ({ api: await described(clients), machine: await existing(layout) });
   const zones = ['us-west-2a', 'us-west-2b'];
 
   before(async () => {
     region = await startRegion({ prefix, publicCidr, driver: 'linux' });
-    client = connect(region.endpoint, 'us-west-2').ec2;
+    clients = connect(region.endpoint, 'us-west-2');
     atFirst = await standing();
     terraform = await terraformIn('examples/terraform/network', {
       ...region.env,
@@ -57,7 +57,7 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
     });
   });
   after(async () => {
-    client?.destroy();
+    for (const client of Object.values(clients ?? {})) client.destroy();
     terraform?.close();
     await region?.down();
   });
@@ -68,7 +68,7 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
       return code === 0 ? stdout.trim() : undefined;
     });
   const typesAndTags = async (ids: string[]): Promise<string[]> => {
-    const { Reservations = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: ids }));
+    const { Reservations = [] } = await clients.ec2.send(new DescribeInstancesCommand({ InstanceIds: ids }));
     return Reservations.flatMap(({ Instances = [] }) => Instances).map(
       ({ InstanceType, Tags = [] }) =>
         `${InstanceType} ${Tags.find(({ Key }) => Key === 'Environment')?.Value}`,

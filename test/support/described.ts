@@ -1,5 +1,11 @@
-/** Everything of EC2 that a user may have made in a region, as its API says it. */
+/** Everything that a user may have made in a region, as its API says it. */
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import * as ec2 from '@aws-sdk/client-ec2';
+import {
+  DescribeLoadBalancersCommand,
+  DescribeTargetGroupsCommand,
+} from '@aws-sdk/client-elastic-load-balancing-v2';
+import type { Clients } from '../../packages/holdfast/src/demo/stack.ts';
 
 type Listed = readonly (string | undefined)[];
 
@@ -59,11 +65,17 @@ const kinds: Readonly<Record<string, (client: ec2.EC2Client) => Promise<Listed |
 };
 
 /** One sorted line for each thing, but for what is gone and only still shown. */
-export async function described(client: ec2.EC2Client): Promise<string[]> {
+export async function described({ ec2, elbv2, autoscaling }: Clients): Promise<string[]> {
   const lines = await Promise.all(
-    Object.entries(kinds).map(async ([kind, list]) =>
-      ((await list(client)) ?? []).map((id) => `${kind} ${id}`),
-    ),
+    Object.entries(kinds).map(async ([kind, list]) => ((await list(ec2)) ?? []).map((id) => `${kind} ${id}`)),
   );
-  return lines.flat().toSorted();
+  const { LoadBalancers = [] } = await elbv2.send(new DescribeLoadBalancersCommand({}));
+  const { TargetGroups = [] } = await elbv2.send(new DescribeTargetGroupsCommand({}));
+  const { AutoScalingGroups = [] } = await autoscaling.send(new DescribeAutoScalingGroupsCommand({}));
+  return [
+    ...lines.flat(),
+    ...LoadBalancers.map((one) => `load balancer ${one.LoadBalancerName}`),
+    ...TargetGroups.map((one) => `target group ${one.TargetGroupName}`),
+    ...AutoScalingGroups.map((one) => `group ${one.AutoScalingGroupName}`),
+  ].toSorted();
 }
