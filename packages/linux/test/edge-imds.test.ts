@@ -191,3 +191,16 @@ test('the key is made once, for its owner only, and stays', () => {
     rmSync(directory, { recursive: true, force: true });
   }
 });
+
+test('pushed keys are shown by user while there are some, behind the same token', () => {
+  const keys = new Map([['admin', ['ssh-ed25519 AAAA', 'ssh-rsa BBBB']]]);
+  const path = '/latest/meta-data/managed-ssh-keys/active-keys';
+  const request = (asked: string, of = instance) =>
+    answerMetadata({ method: 'GET', path: asked, headers: {} }, of, tokens, keys);
+  assert.equal(request(`${path}/admin`).body, 'ssh-ed25519 AAAA\nssh-rsa BBBB\n');
+  assert.equal(request(path).body, 'admin');
+  assert.equal(request(`${path}/root`).status, 404);
+  assert.equal(request(`${path}/admin`, withOptions({ tokens: 'required' })).status, 401);
+  assert.equal(ask(`${path}/admin`).status, 404);
+  assert.doesNotMatch(text('/latest/meta-data/'), /managed-ssh-keys/);
+});

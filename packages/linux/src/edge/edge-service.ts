@@ -135,6 +135,7 @@ export function edgeService(layout: HostLayout, options: EdgeOptions, log: EdgeL
   const answering: DnsAnswering = { view: state, refuses: reach.refuses, forwarder, chance: Math.random };
   const imds: ImdsService = {
     instance: state.metadata,
+    pushedKeys: state.pushedKeys,
     tokens: imdsTokens(tokenKey(files.tokenKey)),
     setHopLimit,
   };

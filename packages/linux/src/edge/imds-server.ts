@@ -13,11 +13,18 @@ import {
 import type { Socket } from 'node:net';
 import type { InstanceMetadata } from '@holdfast/region/drivers/edge.ts';
 import { type ImdsTokens, LONGEST_TOKEN_SECONDS } from './imds-tokens.ts';
-import { findMetadata, listMetadata, type MetadataFolder, metadataTree } from './imds-tree.ts';
+import {
+  findMetadata,
+  listMetadata,
+  type MetadataFolder,
+  metadataTree,
+  type PushedKeys,
+} from './imds-tree.ts';
 
 export interface ImdsService {
   /** The instance that has this address in this VPC. */
   readonly instance: (vpcId: string, address: string) => InstanceMetadata | undefined;
+  readonly pushedKeys: (instanceId: string) => PushedKeys;
   readonly tokens: ImdsTokens;
   /** Sets how many hops what is sent on a connection may go; false when that cannot be set. */
   readonly setHopLimit: (connection: Socket, hops: number) => boolean;
@@ -47,7 +54,9 @@ const TOKEN_HEADER = 'x-aws-ec2-metadata-token';
 const trees = new WeakMap<InstanceMetadata, MetadataFolder>();
 
 /** An instance's tree is made when it is first asked for: most of it is asked for in one go, at boot. */
-function treeOf(metadata: InstanceMetadata): MetadataFolder {
+function treeOf(metadata: InstanceMetadata, keys: PushedKeys): MetadataFolder {
+  // Keys come and go within a minute: a tree with some is made for one answer.
+  if (keys.size > 0) return metadataTree(metadata, keys);
   const known = trees.get(metadata);
   if (known) return known;
   const tree = metadataTree(metadata);
@@ -93,6 +102,7 @@ export function answerMetadata(
   request: ImdsRequest,
   metadata: InstanceMetadata | undefined,
   tokens: ImdsTokens,
+  keys: PushedKeys = new Map(),
 ): ImdsAnswer {
   if (!metadata) return failure(404);
   if (metadata.options.endpoint === 'disabled') return failure(403);
@@ -114,7 +124,7 @@ export function answerMetadata(
   } else if (metadata.options.tokens === 'required') {
     return failure(401);
   }
-  const node = findMetadata(treeOf(metadata), path);
+  const node = findMetadata(treeOf(metadata, keys), path);
   if (node === undefined) return failure(404);
   if (typeof node === 'string') return text(node, headers);
   if (node instanceof Uint8Array)
@@ -135,6 +145,7 @@ export function imdsServer(vpcId: string, service: ImdsService): Server {
       { method: request.method ?? 'GET', path: request.url ?? '/', headers: request.headers },
       metadata,
       service.tokens,
+      metadata && service.pushedKeys(metadata.instanceId),
     );
     if (answer.hopLimit !== undefined) {
       if (service.setHopLimit(request.socket, answer.hopLimit)) limited.add(request.socket);

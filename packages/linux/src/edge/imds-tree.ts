@@ -64,7 +64,13 @@ function interfaceFolder(metadata: InstanceMetadata, attached: Interface): Metad
   ]);
 }
 
-function metaData(metadata: InstanceMetadata): MetadataFolder {
+/** Public keys (OpenSSH lines) pushed by EC2 Instance Connect, by OS user. */
+export type PushedKeys = ReadonlyMap<string, readonly string[]>;
+
+const keysFolder = (keys: PushedKeys): MetadataFolder =>
+  folder([['active-keys', folder([...keys].map(([user, lines]) => [user, `${lines.join('\n')}\n`]))]]);
+
+function metaData(metadata: InstanceMetadata, keys: PushedKeys): MetadataFolder {
   const primary = metadata.interfaces.find(({ deviceIndex }) => deviceIndex === 0);
   const { publicKey, tags, rootDeviceName } = metadata;
   const macs = metadata.interfaces.map(
@@ -91,6 +97,7 @@ function metaData(metadata: InstanceMetadata): MetadataFolder {
     ['local-hostname', metadata.hostname],
     ['local-ipv4', primary?.addresses[0]],
     ['mac', primary?.macAddress],
+    ['managed-ssh-keys', keys.size === 0 ? undefined : keysFolder(keys)],
     ['network', folder([['interfaces', folder([['macs', folder(macs)]])]])],
     [
       'placement',
@@ -136,10 +143,10 @@ function identityDocument(metadata: InstanceMetadata): string {
   return JSON.stringify(document, null, 2);
 }
 
-function versionFolder(metadata: InstanceMetadata): MetadataFolder {
+function versionFolder(metadata: InstanceMetadata, keys: PushedKeys): MetadataFolder {
   return folder([
     ['dynamic', folder([['instance-identity', folder([['document', identityDocument(metadata)]])]])],
-    ['meta-data', metaData(metadata)],
+    ['meta-data', metaData(metadata, keys)],
     [
       'user-data',
       metadata.userData === undefined ? undefined : new Uint8Array(Buffer.from(metadata.userData, 'base64')),
@@ -148,8 +155,8 @@ function versionFolder(metadata: InstanceMetadata): MetadataFolder {
 }
 
 /** The whole tree of one instance, its versions at the root. */
-export function metadataTree(metadata: InstanceMetadata): MetadataFolder {
-  const tree = versionFolder(metadata);
+export function metadataTree(metadata: InstanceMetadata, keys: PushedKeys = new Map()): MetadataFolder {
+  const tree = versionFolder(metadata, keys);
   return new Map(versions.map((version) => [version, tree]));
 }
 

@@ -4,6 +4,7 @@ import type { InstanceMetadata, PublishedRecord } from '@holdfast/region/drivers
 export type VpcRecord = Extract<PublishedRecord, { kind: 'vpc' }>;
 export type MetadataRecord = Extract<PublishedRecord, { kind: 'metadata' }>;
 export type NameRecord = Extract<PublishedRecord, { kind: 'name' }>;
+export type SshKeysRecord = Extract<PublishedRecord, { kind: 'ssh-keys' }>;
 export type FrontDoorRecord = Extract<PublishedRecord, { kind: 'front-door' }>;
 
 /** What DNS and metadata answers are made from. */
@@ -11,6 +12,8 @@ export interface PublishedView {
   vpc(vpcId: string): VpcRecord | undefined;
   /** The instance that has this private address in this VPC. */
   metadata(vpcId: string, address: string): InstanceMetadata | undefined;
+  /** OpenSSH lines pushed to an instance, by OS user; empty when there are none. */
+  pushedKeys(instanceId: string): ReadonlyMap<string, readonly string[]>;
   /** The public DNS name of an instance by its public address. */
   publicHostname(address: string): string | undefined;
   /** Records of a name as a VPC sees them: its own if it has any, else those of no VPC. Empty when there are none. */
@@ -36,6 +39,7 @@ export function publishedState(): PublishedState {
   const vpcs = new Map<string, VpcRecord>();
   const metadata = new Map<string, MetadataRecord>();
   const publicHostnames = new Map<string, string>();
+  const pushed = new Map<string, Map<string, SshKeysRecord>>();
   // Two records may speak of one name (say, while a name moves from one owner to the next): both are kept.
   const names = new Map<string, Map<string, NameRecord>>();
   const doors = new Map<string, FrontDoorRecord>();
@@ -50,6 +54,10 @@ export function publishedState(): PublishedState {
       const { publicAddress, publicHostname } = record.metadata;
       if (publicAddress && publicHostnames.get(publicAddress) === publicHostname)
         publicHostnames.delete(publicAddress);
+    } else if (record.kind === 'ssh-keys') {
+      const ofInstance = pushed.get(record.instanceId);
+      if (ofInstance?.get(record.user) === record) ofInstance.delete(record.user);
+      if (ofInstance?.size === 0) pushed.delete(record.instanceId);
     } else if (record.kind === 'name') {
       const scope = nameScope(record.vpcId, record.name);
       names.get(scope)?.delete(key);
@@ -66,6 +74,9 @@ export function publishedState(): PublishedState {
       metadata.set(`${record.vpcId} ${record.address}`, record);
       const { publicAddress, publicHostname } = record.metadata;
       if (publicAddress && publicHostname) publicHostnames.set(publicAddress, publicHostname);
+    } else if (record.kind === 'ssh-keys') {
+      const ofInstance = pushed.get(record.instanceId) ?? new Map<string, SshKeysRecord>();
+      pushed.set(record.instanceId, ofInstance.set(record.user, record));
     } else if (record.kind === 'name') {
       const scope = nameScope(record.vpcId, record.name);
       const same = names.get(scope) ?? new Map<string, NameRecord>();
@@ -94,6 +105,8 @@ export function publishedState(): PublishedState {
     frontDoors: () => [...doors.values()],
     vpc: (vpcId) => vpcs.get(vpcId),
     metadata: (vpcId, address) => metadata.get(`${vpcId} ${address}`)?.metadata,
+    pushedKeys: (instanceId) =>
+      new Map([...(pushed.get(instanceId) ?? [])].map(([user, { keys }]) => [user, keys])),
     publicHostname: (address) => publicHostnames.get(address),
     names(vpcId, name) {
       const own = namesIn(nameScope(vpcId, name));

@@ -63,6 +63,14 @@ export type PublishedRecord =
       readonly address: string;
       readonly metadata: InstanceMetadata;
     }
+  /** Public keys that an OS user of an instance may log in with for the moment; the instance itself alone sees them. */
+  | {
+      readonly kind: 'ssh-keys';
+      readonly instanceId: string;
+      readonly user: string;
+      /** OpenSSH lines. */
+      readonly keys: readonly string[];
+    }
   /**
    * A DNS name. With `vpcId` it exists in that VPC only, and wins there over one without. `check`: leave out addresses
    * that do not accept TCP on this port, unless none does.
