@@ -1,6 +1,7 @@
 /** The command line: finds the command, runs it, turns what went wrong into words and an exit code. */
 import { causeChain } from '@holdfast/region/log.ts';
 import { type Command, helpText, parseArguments, Refusal, UsageError } from './command.ts';
+import { ami } from './commands/ami.ts';
 import { control } from './commands/control.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
@@ -23,6 +24,7 @@ const commands: readonly Command[] = [
   env,
   down,
   demo,
+  ami,
   fault,
   recover,
   setup,

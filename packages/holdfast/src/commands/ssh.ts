@@ -30,10 +30,15 @@ export const ssh: Command = {
   name: 'ssh',
   usage: '<instance> [-- <command>]',
   summary: 'log in to an instance as admin, whatever its network lets through',
-  options: placeOptions,
+  options: {
+    ...placeOptions,
+    user: { type: 'string', value: '<admin>', help: 'who logs in, where the image has another user' },
+  },
   async run(given) {
     const [named, ...words] = given.words;
     if (named === undefined) throw new UsageError('ssh <instance> [-- <command>]');
+    const user = given.text('user') ?? 'admin';
+    if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) throw new UsageError(`--user ${user} is no name of a user`);
     const place = placeOf(given);
     const key = loginKey(place);
     const id = await instanceNamed(place, named);
@@ -56,7 +61,7 @@ export const ssh: Command = {
     ];
     const child = spawn(
       'ssh',
-      [...options.flatMap((option) => ['-o', option]), '-i', key, `admin@${id}`, ...words],
+      [...options.flatMap((option) => ['-o', option]), '-i', key, `${user}@${id}`, ...words],
       {
         stdio: 'inherit',
       },

@@ -44,6 +44,11 @@ export const controlOptions = {
     value: '<2>',
     help: 'logical hosts in each zone, which can fail; a region that has more keeps them',
   },
+  'unknown-ami': {
+    type: 'string',
+    value: '<image>',
+    help: 'the image that every unknown image id stands for, such as debian-12; without it an unknown id is an error',
+  },
   speed: { type: 'string', value: '<1>', help: "how many times as fast the region's clock runs" },
 } as const;
 
@@ -66,7 +71,9 @@ export function readControlOptions(given: Arguments): ControlOptions {
   if (!Number.isInteger(hostsPerZone) || hostsPerZone < 1 || hostsPerZone > 100)
     throw new UsageError(`--hosts-per-zone ${given.text('hosts-per-zone')}: 1 to 100`);
   const strictAuth = auth === 'strict';
-  return { place: placeOf(given), driver, host, port, speed, strictAuth, loadBalancerSuffix, hostsPerZone };
+  const unknownAmi = given.text('unknown-ami');
+  const common = { place: placeOf(given), driver, host, port, speed, strictAuth } as const;
+  return { ...common, loadBalancerSuffix, hostsPerZone, unknownAmi };
 }
 
 /** Refuses, naming all that is missing, before anything is started. */
@@ -93,6 +100,7 @@ const controlArguments = (options: ControlOptions): string[] => [
   ...['--auth', options.strictAuth ? 'strict' : 'lenient', '--speed', String(options.speed)],
   ...['--load-balancer-suffix', options.loadBalancerSuffix, '--prefix', options.place.layout.prefix],
   ...['--hosts-per-zone', String(options.hostsPerZone)],
+  ...(options.unknownAmi === undefined ? [] : ['--unknown-ami', options.unknownAmi]),
 ];
 
 /** Control's log is kept from growing for ever by starting anew, with one predecessor, beyond this. */

@@ -16,6 +16,7 @@ import { Refusal } from '../command.ts';
 import type { DriverName, Place } from '../place.ts';
 import { version } from '../version.ts';
 import { faultRoutes } from './faults.ts';
+import { imageRoutes } from './images.ts';
 import { apiHandler, listenOnHost } from './listen.ts';
 import { livingControl, removeControlRecord, writeControlRecord } from './record.ts';
 import { healthRoutes } from './routes.ts';
@@ -30,6 +31,8 @@ export interface ControlOptions {
   /** Names of load balancers end in this. */
   readonly loadBalancerSuffix: string;
   readonly hostsPerZone: number;
+  /** What unknown image ids stand for. */
+  readonly unknownAmi: string | undefined;
 }
 
 export interface RunningControl {
@@ -60,9 +63,14 @@ export async function runControl(options: ControlOptions): Promise<RunningContro
       publicCidr,
       loadBalancerSuffix: options.loadBalancerSuffix,
       hostsPerZone: options.hostsPerZone,
+      ...(options.unknownAmi !== undefined && { unknownAmi: options.unknownAmi }),
     },
   });
-  const routes = { ...healthRoutes({ region, drivers, driver, place }), ...faultRoutes(region) };
+  const routes = {
+    ...healthRoutes({ region, drivers, driver, place }),
+    ...faultRoutes(region),
+    ...imageRoutes(region, drivers),
+  };
   const handler = apiHandler({
     region,
     strictAuth: options.strictAuth,

@@ -12,6 +12,7 @@ import type {
 import { readProcess } from '../host/process.ts';
 import { raiseSysctl } from '../host/sysctl.ts';
 import { listBaseImages } from '../images/base.ts';
+import { listImportedImages } from '../images/import.ts';
 import {
   capturedLayerPath,
   listCapturedLayers,
@@ -128,7 +129,7 @@ class RuncCompute implements LinuxCompute {
   }
 
   async images(): Promise<BaseImage[]> {
-    return listBaseImages(this.#layout);
+    return [...listBaseImages(this.#layout), ...listImportedImages(this.#layout)];
   }
 
   ensure(spec: MachineSpec): Promise<MachineStatus> {
@@ -256,5 +257,6 @@ export async function removeAll(layout: HostLayout, options: { keepState: boolea
   for (const directory of ['machines', 'runc']) await removeTree(`${layout.runDirectory}/${directory}`);
   removeIfEmpty(layout.runDirectory);
   if (options.keepState) return;
-  for (const directory of ['machines', 'layers']) await removeTree(`${layout.stateDirectory}/${directory}`);
+  for (const directory of ['machines', 'layers', 'images'])
+    await removeTree(`${layout.stateDirectory}/${directory}`);
 }

@@ -3,16 +3,16 @@
  * own apt uses, and kept in the cache for all regions of this host.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BaseImage } from '@holdfast/region/drivers/compute.ts';
 import { runCommand } from '../compute/command.ts';
-import { entriesOf, readOptional, removeTree, replaceFile } from '../compute/files.ts';
+import { entriesOf, removeTree } from '../compute/files.ts';
 import type { HostLayout } from '../layout.ts';
 import { aptOptions, debianSources } from './apt.ts';
 import { makeGuestLayer } from './guest.ts';
 import { baseLayerPath, makeWhole, treeSizeBytes } from './layers.ts';
 import { holdLock } from './lock.ts';
+import { listImages, recordImage } from './record.ts';
 
 const release = 'bookworm';
 
@@ -52,14 +52,8 @@ export interface BuildOptions {
 }
 
 /** Base images whose layers are all on this host, the newest first. */
-export function listBaseImages(layout: HostLayout): BaseImage[] {
-  return entriesOf(imagesDirectory(layout))
-    .map((name) => readOptional(join(imagesDirectory(layout), name, 'image.json')))
-    .filter((text) => text !== undefined)
-    .map((text) => JSON.parse(text) as BaseImage)
-    .filter((image) => image.layers.every((layer) => existsSync(baseLayerPath(layout, layer))))
-    .sort((a, b) => b.createdAt - a.createdAt);
-}
+export const listBaseImages = (layout: HostLayout): BaseImage[] =>
+  listImages(layout, imagesDirectory(layout));
 
 /**
  * Builds the base image unless it is there; returns it. About 45 s the first time. Several may ask at once, also from
@@ -86,14 +80,13 @@ export async function buildBaseImage(layout: HostLayout, options: BuildOptions =
     createdAt: Date.now(),
     user: 'admin',
   };
-  mkdirSync(join(imagesDirectory(layout), image.name), { recursive: true, mode: 0o755 });
-  replaceFile(
-    join(imagesDirectory(layout), image.name, 'image.json'),
-    `${JSON.stringify(image, undefined, 2)}\n`,
-  );
+  recordImage(imagesDirectory(layout), image);
   step(`${image.name} is ready`);
   return image;
 }
+
+export const machineArchitecture = (): BaseImage['architecture'] | undefined =>
+  architectures[process.arch as 'x64' | 'arm64']?.[1];
 
 /** The newest Debian layer of the present recipe; built when there is none. Its id ends with the day of its build. */
 async function makeDebianLayer(

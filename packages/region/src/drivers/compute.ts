@@ -84,6 +84,8 @@ export interface BaseImage {
   readonly createdAt: TimeMs;
   /** Who logs in by SSH, such as `admin`. */
   readonly user: string;
+  /** The account has brought it; it is none of those that come with the driver. */
+  readonly imported?: boolean;
 }
 
 /** What a machine has used since its boot. */

@@ -6,7 +6,7 @@ import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import type { Reader, Store } from '../../../store/store.ts';
 import type { PreparationContext, Scope } from '../../common/service.ts';
 import { imageIdMalformed, imageNotFound, imageUnavailable } from '../compute-errors.ts';
-import { mappedImage } from './mapping.ts';
+import { formerImages, mappedImage } from './mapping.ts';
 import { imageIdMeant } from './public-parameter.ts';
 
 /** The device that an image's disk appears as. */
@@ -74,16 +74,16 @@ export interface Image {
   readonly ordinal: number;
 }
 
-const fromBase = (region: string, { spec, ordinal }: ResourceOf<typeof baseImages>): Image => ({
+const fromBase = ({ region, settings }: Scope, { spec, ordinal }: ResourceOf<typeof baseImages>): Image => ({
   id: baseImageId(region, spec.name),
   name: spec.name,
   description: spec.description,
   architecture: spec.architecture,
   layers: spec.layers,
   state: 'available',
-  ownerId: AMAZON_ACCOUNT,
-  ownerAlias: 'amazon',
-  isPublic: true,
+  ...(spec.imported
+    ? { ownerId: settings.accountId, isPublic: false }
+    : ({ ownerId: AMAZON_ACCOUNT, ownerAlias: 'amazon', isPublic: true } as const)),
   snapshotId: baseSnapshotId(region, spec.name),
   volumeSizeGib: smallestVolumeGib(spec.sizeBytes),
   createdAt: spec.createdAt,
@@ -115,7 +115,10 @@ const fromRecord = (
 /** All images that can be seen in the scope's region. */
 export function allImages(scope: Scope): Image[] {
   return [
-    ...scope.tx.list(baseImages, 'global').map((image) => fromBase(scope.region, image)),
+    ...scope.tx
+      .list(baseImages, 'global')
+      .map((image) => fromBase(scope, image))
+      .filter(({ id }) => !scope.tx.get(formerImages, scope.region, id)),
     ...scope.tx.list(images, scope.region).map((image) => fromRecord(scope.settings.accountId, image)),
   ];
 }

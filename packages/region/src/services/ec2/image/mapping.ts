@@ -7,7 +7,7 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import { AwsError } from '../../common/errors.ts';
 import type { Scope } from '../../common/service.ts';
-import { allImages, type Image } from './image.ts';
+import { allImages, baseImageId, baseImages, type Image } from './image.ts';
 
 export interface ImageMappingSpec {
   /** An image's id, its name, or what its name begins with up to a dash: the newest of these is meant. */
@@ -18,7 +18,7 @@ export interface ImageMappingSpec {
 export const imageMappings = resourceType<ImageMappingSpec, null>('ec2.image-mapping');
 export type ImageMapping = ResourceOf<typeof imageMappings>;
 
-/** Images that this region had: their ids stay unknown, so that whoever waits for an image's end sees it. */
+/** Images that were deregistered: their ids stay unknown, so that whoever waits for an image's end sees it. */
 export const formerImages = resourceType<Record<string, never>, null>('ec2.former-image');
 
 /** What an instance says of its mapped image. Terraform and CloudFormation pass over tags that begin with `aws:`. */
@@ -65,6 +65,18 @@ export const mappingTags = ({ id, mappedTo }: Image): Record<string, string> =>
 
 export function rememberFormerImage(scope: Scope, id: string): void {
   scope.tx.create(formerImages, { region: scope.region, id, spec: {}, status: null });
+}
+
+/**
+ * Deregisters an image that the account has imported; false for any other. What it is made of stays on this machine, for
+ * its instances and for AWS's other regions.
+ */
+export function deregisterImported(scope: Scope, id: string): boolean {
+  const offered = scope.tx.list(baseImages, 'global').filter(({ spec }) => spec.imported);
+  const here = offered.some(({ spec }) => baseImageId(scope.region, spec.name) === id);
+  if (!here || scope.tx.get(formerImages, scope.region, id)) return false;
+  rememberFormerImage(scope, id);
+  return true;
 }
 
 const IMAGE_ID = /^ami-([0-9a-f]{8}|[0-9a-f]{17})$/;

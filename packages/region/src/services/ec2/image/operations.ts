@@ -22,7 +22,7 @@ import {
   importBaseImages,
   ROOT_DEVICE,
 } from './image.ts';
-import { mappedImagesAsked, rememberFormerImage } from './mapping.ts';
+import { deregisterImported, mappedImagesAsked, rememberFormerImage } from './mapping.ts';
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html */
 const fields: FilterFields<Image> = {
@@ -191,6 +191,7 @@ export function deregisterImage(
   input: ec2.DeregisterImageRequest,
   context: RequestContext,
 ): ec2.DeregisterImageResult {
+  if (deregisterImported(context, input.ImageId ?? '')) return { Return: true };
   const image = ownImage(context, input.ImageId);
   if (image.status.state === 'pending') throw compute.imageUnavailable(image.id);
   context.tx.remove(image);
