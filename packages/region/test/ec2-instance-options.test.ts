@@ -264,6 +264,31 @@ describe('what is read of an instance', () => {
 });
 
 describe('a launch of several', () => {
+  it('gives each all of its interfaces, and leaves none of one for which there is no room', async () => {
+    const { call, launch } = await ec2World();
+    const { VpcId } = (await call('CreateVpc', { CidrBlock: '10.0.0.0/16' })).Vpc;
+    const [wide, narrow] = await Promise.all(
+      ['10.0.0.0/24', '10.0.1.0/28'].map(
+        async (CidrBlock) =>
+          (await call('CreateSubnet', { VpcId, CidrBlock, AvailabilityZone: 'us-west-2a' })).Subnet.SubnetId,
+      ),
+    );
+    // Each takes four of the eleven addresses that the narrow subnet has.
+    const launched = await launch({
+      InstanceType: 'm5.large',
+      MinCount: 1,
+      MaxCount: 3,
+      NetworkInterfaces: [
+        { DeviceIndex: 0, SubnetId: wide },
+        { DeviceIndex: 1, SubnetId: narrow, SecondaryPrivateIpAddressCount: 3 },
+      ],
+    });
+    assert.equal(launched.length, 2);
+    const Filters = [{ Name: 'vpc-id', Values: [VpcId] }];
+    const { NetworkInterfaces } = await call('DescribeNetworkInterfaces', { Filters });
+    assert.equal(NetworkInterfaces.length, 4);
+  });
+
   it('in a zone of which a host failed goes to the others; with all failed it names other zones', async () => {
     const { inject, launch, hostOf } = await faultWorld();
     const input = { Placement: { AvailabilityZone: 'us-west-2b' }, MinCount: 2, MaxCount: 4 };

@@ -53,7 +53,7 @@ describe('a spread placement group', () => {
   });
 
   it('puts no two of its instances of a zone on one host, and says when there is no further host', async () => {
-    const { call, inGroup, hostsOf, launch } = await groupWorld();
+    const { call, inGroup, hostsOf, launch, drivers } = await groupWorld();
     await launch({ MinCount: 4, MaxCount: 4, Placement: { AvailabilityZone: ZONE } });
     const launched = [...(await inGroup({ MinCount: 2, MaxCount: 2 })), ...(await inGroup())];
     assert.deepEqual(hostsOf(launched), [`${ZONE}-h1`, `${ZONE}-h2`, `${ZONE}-h3`]);
@@ -70,6 +70,11 @@ describe('a spread placement group', () => {
       (one: ec2.Reservation) => one.Instances,
     );
     assert.equal(found.length, 3, 'the refused launch left nothing');
+    const metadata = drivers.edge.records.get(
+      `instance/${launched[0]?.InstanceId}/metadata/${launched[0]?.PrivateIpAddress}`,
+    );
+    assert(metadata?.kind === 'metadata');
+    assert.equal(metadata.metadata.placementGroup, 'apart');
   });
 
   it('launches as many as there are hosts for when fewer will do, and goes to another zone when it may', async () => {

@@ -104,6 +104,7 @@ function metaData(metadata: InstanceMetadata, keys: PushedKeys): MetadataFolder 
       folder([
         ['availability-zone', metadata.zone],
         ['availability-zone-id', metadata.zoneId],
+        ['group-name', metadata.placementGroup],
         ['region', metadata.region],
       ]),
     ],

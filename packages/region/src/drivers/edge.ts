@@ -13,6 +13,7 @@ export interface InstanceMetadata {
   readonly region: string;
   readonly zone: string;
   readonly zoneId: string;
+  readonly placementGroup?: string;
   readonly architecture: string;
   readonly launchIndex: number;
   /** When it was last started, ISO 8601. */

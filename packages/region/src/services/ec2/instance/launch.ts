@@ -21,7 +21,9 @@ import {
   checkAttachable,
   checkInterfaceCount,
   createInstanceInterface,
+  deleteInterface,
   interfaceOf,
+  interfacesOfEndpoint,
   resolveSecurityGroups,
   subnetOf,
 } from '../network/index.ts';
@@ -251,8 +253,19 @@ interface Place {
   readonly volume: RootVolume;
 }
 
-/** The interfaces that it is to have, in the order of their devices. Several get no public address by themselves. */
+/** All of its interfaces or none: what was launched before stays when there is room for no further one. */
 function giveInterfaces(scope: Scope, instance: ResourceKey, place: Place): void {
+  try {
+    makeInterfaces(scope, instance, place);
+  } catch (error) {
+    for (const { id } of interfacesOfEndpoint(scope.tx, scope.region, instance.id))
+      deleteInterface(scope, id);
+    throw error;
+  }
+}
+
+/** The interfaces that it is to have, in the order of their devices. Several get no public address by themselves. */
+function makeInterfaces(scope: Scope, instance: ResourceKey, place: Place): void {
   const { subnet, network } = place;
   for (const one of [network.primary, ...network.others]) {
     const { deviceIndex, deleteOnTermination, interfaceId } = one;

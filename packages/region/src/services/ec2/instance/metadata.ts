@@ -6,6 +6,7 @@ import { zonesOf } from '../../common/geography.ts';
 import { findBaseImage } from '../image/image.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { interfacesOfEndpoint, privateAddresses, publicMapping } from '../network/index.ts';
+import { placementGroups } from '../placement-group/placement-group.ts';
 import { type Instance, type NetworkInterface, securityGroups, subnets, vpcs } from '../records.ts';
 
 /** Every key of an instance begins like this, so that a dead one's can be found. */
@@ -68,6 +69,7 @@ function instanceMetadata(
   const address = primary?.privateAddress ?? '';
   const publicAddress = primary && publicMapping(primary)?.publicAddress;
   const hasPublicName = reader.get(vpcs, region, spec.vpcId)?.spec.enableDnsHostnames ?? false;
+  const group = reader.get(placementGroups, region, spec.placementGroupId ?? '');
   const { endpoint, tokens, hopLimit, instanceTags } = spec.metadataOptions;
   return {
     instanceId: id,
@@ -78,6 +80,7 @@ function instanceMetadata(
     region,
     zone: spec.zone,
     zoneId: zonesOf(region).find((zone) => zone.name === spec.zone)?.id ?? '',
+    ...(group && { placementGroup: group.spec.name }),
     architecture: architectureOf(reader, instance),
     launchIndex: spec.launchIndex,
     pendingTime: `${new Date(spec.launchedAt).toISOString().slice(0, 19)}Z`,
