@@ -42,6 +42,7 @@ function mortal(drivers: SimDrivers, callsToLive: number) {
     network: guard(drivers.network),
     edge: guard(drivers.edge),
     loadBalancer: guard(drivers.loadBalancer),
+    volumes: guard(drivers.volumes),
   };
   return { death, drivers: guarded as SimDrivers };
 }

@@ -45,6 +45,7 @@ function mortal(drivers: SimDrivers, callsToLive: number) {
       compute: guard(drivers.compute),
       network: guard(drivers.network),
       edge: guard(drivers.edge),
+      volumes: guard(drivers.volumes),
       loadBalancer: drivers.loadBalancer,
     } as SimDrivers,
   };

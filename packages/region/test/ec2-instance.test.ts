@@ -280,7 +280,6 @@ describe('a launch', () => {
       [{ UserData: 'not base64!' }, 'InvalidUserData.Malformed'],
       [{ IamInstanceProfile: { Name: 'role' } }, 'UnsupportedOperation'],
       [{ InstanceMarketOptions: { MarketType: 'spot' } }, 'UnsupportedOperation'],
-      [{ BlockDeviceMappings: [{ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1 } }] }, 'UnsupportedOperation'],
       [
         { BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 1 } }] },
         'InvalidBlockDeviceMapping',

@@ -19,6 +19,8 @@ export interface SimCompute extends ComputeDriver {
   isFrozen(id: string): boolean;
   /** From now on machines with this id fail to start for this reason; undefined: start again. */
   refuse(id: string, reason: string | undefined): void;
+  /** Mounts a volume inside the guest, or unmounts it: one that is mounted is not taken out unless by force. */
+  mount(id: string, volumeId: string, mounted: boolean): void;
   /** The wanted state as last handed over. */
   spec(id: string): MachineSpec | undefined;
 }
@@ -29,6 +31,8 @@ interface Machine {
   hung: boolean;
   frozen: boolean;
   console: string;
+  /** Volumes that the guest has mounted. */
+  readonly mounted: Set<string>;
 }
 
 export const simBaseImage: BaseImage = {
@@ -53,6 +57,25 @@ export function simCompute(clock: Clock): SimCompute {
     machine.status = { id, state: 'stopped', boot, ...started, end: { how, at: clock.now(), detail } };
     machine.hung = false;
     machine.frozen = false;
+    machine.mounted.clear();
+  };
+
+  /** Gives a running machine the volumes that it is to have, and takes out the others that can be. */
+  const plug = (machine: Machine): void => {
+    const { spec, status, mounted } = machine;
+    if (status.state !== 'running') return;
+    const wanted = (spec.volumes ?? []).map(({ volumeId }) => volumeId);
+    for (const volumeId of spec.forceDetach ?? []) mounted.delete(volumeId);
+    const kept = (status.volumes ?? [])
+      .map(({ volumeId }) => volumeId)
+      .filter((volumeId) => !wanted.includes(volumeId) && mounted.has(volumeId));
+    machine.status = {
+      ...status,
+      volumes: [
+        ...wanted.map((volumeId) => ({ volumeId, busy: false })),
+        ...kept.map((volumeId) => ({ volumeId, busy: true })),
+      ],
+    };
   };
 
   const boot = (machine: Machine): void => {
@@ -83,7 +106,7 @@ export function simCompute(clock: Clock): SimCompute {
       let machine = machines.get(spec.id);
       if (!machine) {
         const status: MachineStatus = { id: spec.id, state: 'stopped', boot: 0 };
-        machine = { spec, status, hung: false, frozen: false, console: '' };
+        machine = { spec, status, hung: false, frozen: false, console: '', mounted: new Set() };
         machines.set(spec.id, machine);
       }
       machine.spec = spec;
@@ -94,6 +117,7 @@ export function simCompute(clock: Clock): SimCompute {
         if (on) stop(machine, 'reboot', 'asked to boot again');
         boot(machine);
       }
+      plug(machine);
       return machine.status;
     },
 
@@ -159,6 +183,15 @@ export function simCompute(clock: Clock): SimCompute {
       const machine = running(id);
       if (!machine) throw new Error(`machine ${id} does not run`);
       machine.hung = hung;
+    },
+
+    mount(id, volumeId, mounted) {
+      const machine = running(id);
+      if (!machine) throw new Error(`machine ${id} does not run`);
+      if (mounted) machine.mounted.add(volumeId);
+      else machine.mounted.delete(volumeId);
+      plug(machine);
+      for (const changed of watchers) changed(id);
     },
 
     isFrozen: (id) => running(id)?.frozen === true,

@@ -83,7 +83,7 @@ export const userDataTooLarge = (): AwsError =>
 export const invalidBlockDeviceMapping = (message: string): AwsError =>
   error('InvalidBlockDeviceMapping', message);
 
-// Images, snapshots, volumes.
+// Images.
 
 export const imageIdMalformed = (id: string): AwsError =>
   error('InvalidAMIID.Malformed', `Invalid id: "${id}" (expecting "ami-...")`);
@@ -108,15 +108,6 @@ export const imageNameMalformed = (): AwsError =>
     'InvalidAMIName.Malformed',
     "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'",
   );
-
-export const snapshotNotFound = (id: string): AwsError =>
-  error('InvalidSnapshot.NotFound', `The snapshot '${id}' does not exist.`);
-
-export const snapshotInUse = (id: string, imageId: string): AwsError =>
-  error('InvalidSnapshot.InUse', `The snapshot ${id} is currently in use by ${imageId}`);
-
-export const volumeNotFound = (id: string): AwsError =>
-  error('InvalidVolume.NotFound', `The volume '${id}' does not exist.`);
 
 // Key pairs.
 

@@ -1,11 +1,9 @@
-/** The compute half of EC2: every operation and loop of instances, images, key pairs and launch templates. */
+/** The compute part of EC2: every operation and loop of instances, images, key pairs and launch templates. */
 import type { Reconciler } from '../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../common/service.ts';
 import { faultLoop } from './fault/loop.ts';
 import { baseImageLoop, imageLoop, layerLoop } from './image/loop.ts';
 import * as image from './image/operations.ts';
-import * as snapshot from './image/snapshot.ts';
-import { describeVolumes } from './image/volume.ts';
 import * as attributes from './instance/attributes.ts';
 import { automaticRecoveryLoop } from './instance/automatic-recovery.ts';
 import { getConsoleOutput, getPasswordData } from './instance/console.ts';
@@ -37,7 +35,6 @@ export const computeOperations: Readonly<Record<string, Operation>> = {
   DeleteKeyPair: keyPair.deleteKeyPair,
   DeleteLaunchTemplate: template.deleteLaunchTemplate,
   DeleteLaunchTemplateVersions: version.deleteLaunchTemplateVersions,
-  DeleteSnapshot: snapshot.deleteSnapshot,
   DeregisterImage: image.deregisterImage,
   DescribeImageAttribute: image.describeImageAttribute,
   DescribeImages: image.describeImages,
@@ -49,9 +46,6 @@ export const computeOperations: Readonly<Record<string, Operation>> = {
   DescribeKeyPairs: keyPair.describeKeyPairs,
   DescribeLaunchTemplateVersions: version.describeLaunchTemplateVersions,
   DescribeLaunchTemplates: template.describeLaunchTemplates,
-  DescribeSnapshotAttribute: snapshot.describeSnapshotAttribute,
-  DescribeSnapshots: snapshot.describeSnapshots,
-  DescribeVolumes: describeVolumes,
   GetConsoleOutput: getConsoleOutput,
   GetLaunchTemplateData: getLaunchTemplateData,
   GetPasswordData: getPasswordData,

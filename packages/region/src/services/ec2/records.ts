@@ -206,8 +206,6 @@ export interface InstanceSpec {
     readonly hopLimit: number;
     readonly instanceTags: 'enabled' | 'disabled';
   };
-  readonly rootVolumeId: string;
-  readonly rootDeleteOnTermination: boolean;
   /** What the API wants it to be. */
   readonly wanted: 'running' | 'stopped' | 'terminated';
   /** Stopped by force: its guest gets no time to shut down. */

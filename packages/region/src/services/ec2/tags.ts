@@ -10,12 +10,14 @@ import { AwsError } from '../common/errors.ts';
 import type { Scope } from '../common/service.ts';
 import * as compute from './compute-errors.ts';
 import * as errors from './errors.ts';
-import { snapshots, volumes } from './image/disks.ts';
 import { images } from './image/image.ts';
 import { keyPairs } from './key-pair/key-pair.ts';
 import { launchTemplates } from './launch-template/launch-template.ts';
 import { placementGroups } from './placement-group/placement-group.ts';
 import * as records from './records.ts';
+import { snapshots } from './snapshot/snapshot.ts';
+import { snapshotNotFound, volumeNotFound } from './volume/errors.ts';
+import { volumes } from './volume/volume.ts';
 
 /** Something that carries tags, wherever they are kept. */
 export interface Tagged {
@@ -90,8 +92,8 @@ export const taggableKinds: readonly TaggableKind[] = [
   storedKind(records.dhcpOptions, 'dopt', 'dhcp-options', errors.dhcpOptionsNotFound),
   storedKind(records.instances, 'i', 'instance', (id) => compute.instanceNotFound([id])),
   storedKind(images, 'ami', 'image', (id) => compute.imageNotFound([id])),
-  storedKind(snapshots, 'snap', 'snapshot', compute.snapshotNotFound),
-  storedKind(volumes, 'vol', 'volume', compute.volumeNotFound),
+  storedKind(snapshots, 'snap', 'snapshot', snapshotNotFound),
+  storedKind(volumes, 'vol', 'volume', volumeNotFound),
   storedKind(keyPairs, 'key', 'key-pair', compute.keyPairIdNotFound),
   storedKind(placementGroups, 'pg', 'placement-group', compute.placementGroupUnknown),
   storedKind(launchTemplates, 'lt', 'launch-template', compute.templateIdNotFound),

@@ -2,15 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { TimeMs } from '../../../clock.ts';
 import type { BaseImage } from '../../../drivers/compute.ts';
+import type { VolumeOrigin } from '../../../drivers/volume.ts';
 import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import type { Reader, Store } from '../../../store/store.ts';
 import type { PreparationContext, Scope } from '../../common/service.ts';
 import { imageIdMalformed, imageNotFound, imageUnavailable } from '../compute-errors.ts';
 import { formerImages, mappedImage } from './mapping.ts';
 import { imageIdMeant } from './public-parameter.ts';
-
-/** The device that an image's disk appears as. */
-export const ROOT_DEVICE = '/dev/xvda';
 
 /** What AWS calls the owner of the images that it makes itself. */
 export const AMAZON_ACCOUNT = '137112412989';
@@ -65,6 +63,8 @@ export interface Image {
   readonly ownerAlias?: 'amazon';
   readonly isPublic: boolean;
   readonly snapshotId: string;
+  /** What a root volume begins with. */
+  readonly origin: VolumeOrigin;
   readonly volumeSizeGib: number;
   readonly createdAt: TimeMs;
   readonly sourceInstanceId?: string;
@@ -85,6 +85,7 @@ const fromBase = ({ region, settings }: Scope, { spec, ordinal }: ResourceOf<typ
     ? { ownerId: settings.accountId, isPublic: false }
     : ({ ownerId: AMAZON_ACCOUNT, ownerAlias: 'amazon', isPublic: true } as const)),
   snapshotId: baseSnapshotId(region, spec.name),
+  origin: { kind: 'root' },
   volumeSizeGib: smallestVolumeGib(spec.sizeBytes),
   createdAt: spec.createdAt,
   tags: {},
@@ -105,6 +106,7 @@ const fromRecord = (
   ownerId: accountId,
   isPublic: false,
   snapshotId: spec.snapshotId,
+  origin: { kind: 'root' },
   volumeSizeGib: spec.volumeSizeGib,
   createdAt,
   sourceInstanceId: spec.instanceId,

@@ -11,7 +11,7 @@ import type { ResourceKey } from '../../../store/resource.ts';
 import type { LoopContext } from '../../common/service.ts';
 import { isToTerminate } from '../instance/state.ts';
 import { type Instance, instances } from '../records.ts';
-import { snapshots } from './disks.ts';
+import { snapshots } from '../snapshot/snapshot.ts';
 import { baseImages, type ImageRecord, images, recordBaseImages } from './image.ts';
 
 /** A capture that fails for this long is given up, so that the instance comes back. */

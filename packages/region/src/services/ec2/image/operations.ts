@@ -10,8 +10,9 @@ import { instanceOf } from '../instance/power.ts';
 import { stateOf } from '../instance/state.ts';
 import { select, truth } from '../network/selection.ts';
 import type { Instance } from '../records.ts';
+import { snapshots } from '../snapshot/snapshot.ts';
 import { specifiedTags, tagList } from '../tags.ts';
-import { snapshots, volumes } from './disks.ts';
+import { attachmentsOf, ROOT_DEVICE, volumes } from '../volume/volume.ts';
 import {
   allImages,
   checkImageId,
@@ -20,7 +21,6 @@ import {
   type ImageRecord,
   images,
   importBaseImages,
-  ROOT_DEVICE,
 } from './image.ts';
 import { deregisterImported, mappedImagesAsked, rememberFormerImage } from './mapping.ts';
 
@@ -155,13 +155,17 @@ function recordImage(
   const imageId = newId(context, 'ami');
   const snapshotId = newId(context, 'snap');
   const source = findImage(context, instance.spec.imageId);
-  const volumeSizeGib = tx.get(volumes, region, instance.spec.rootVolumeId)?.spec.sizeGib ?? 8;
+  const root = attachmentsOf(tx, region, instance.id).find(({ spec }) => spec.role === 'root');
+  const volumeId = root?.id ?? '';
+  const volumeSizeGib = tx.get(volumes, region, volumeId)?.spec.sizeGib ?? 8;
   tx.create(snapshots, {
     region,
     id: snapshotId,
     spec: {
-      volumeId: instance.spec.rootVolumeId,
+      volumeId,
       volumeSizeGib,
+      dataId: snapshotId,
+      taken: false,
       description: `Created by CreateImage(${instance.id}) for ${imageId}`,
     },
     status: { state: 'pending' },

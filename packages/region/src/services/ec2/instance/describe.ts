@@ -5,12 +5,12 @@ import { zoneNamed } from '../../common/geography.ts';
 import { listingPosition, type Page, paginate } from '../../common/pagination.ts';
 import type { RequestContext, Scope } from '../../common/service.ts';
 import { invalidNextToken, invalidParameterCombination, invalidParameterValue } from '../errors.ts';
-import { ROOT_DEVICE } from '../image/image.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { publicMapping, publicMappings } from '../network/public-mapping.ts';
 import { type Instance, instances, type NetworkInterface } from '../records.ts';
+import { ROOT_DEVICE, type VolumeAttachmentRecord } from '../volume/volume.ts';
 import { instancesOf } from './power.ts';
-import { type Surroundings, shapeReservations, stateReason, surroundings } from './shape.ts';
+import { diskStatus, type Surroundings, shapeReservations, stateReason, surroundings } from './shape.ts';
 import { shownState, stateCodes, stateOf } from './state.ts';
 
 /** Interfaces of an instance that is still there. */
@@ -38,19 +38,21 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
   const groupNames = interfaceValue((one) =>
     one.spec.securityGroupIds.map((id) => around.groupNames.get(id) ?? ''),
   );
+  const disks =
+    (value: (disk: VolumeAttachmentRecord) => string) =>
+    (instance: Instance): string[] =>
+      stateOf(instance) === 'terminated' ? [] : (around.disks.get(instance.id) ?? []).map(value);
   const here = (value: (instance: Instance) => string) => (instance: Instance) =>
     stateOf(instance) === 'terminated' ? undefined : value(instance);
   return {
     architecture: ({ spec }) => around.architectures.get(spec.layers[0] ?? '') ?? 'x86_64',
     'availability-zone': ({ spec }) => spec.zone,
     'availability-zone-id': ({ spec, region }) => zoneNamed(region, spec.zone)?.id,
-    'block-device-mapping.device-name': here(() => ROOT_DEVICE),
-    'block-device-mapping.delete-on-termination': here(({ spec }) => String(spec.rootDeleteOnTermination)),
-    'block-device-mapping.status': here(() => 'attached'),
-    'block-device-mapping.volume-id': here(({ spec }) => spec.rootVolumeId),
-    'capacity-reservation-id': nothing,
-    'capacity-reservation-specification.capacity-reservation-preference': ({ spec }) =>
-      spec.capacityReservations ?? 'open',
+    'block-device-mapping.attach-time': disks(({ spec }) => new Date(spec.attachedAt).toISOString()),
+    'block-device-mapping.device-name': disks(({ spec }) => spec.device),
+    'block-device-mapping.delete-on-termination': disks(({ spec }) => String(spec.deleteOnTermination)),
+    'block-device-mapping.status': disks(diskStatus),
+    'block-device-mapping.volume-id': disks(({ id }) => id),
     'client-token': ({ spec }) => spec.clientToken,
     'dns-name': primary((one) => {
       const address = publicMapping(one.spec)?.publicAddress;

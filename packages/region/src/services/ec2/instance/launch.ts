@@ -6,13 +6,12 @@
  */
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import type { ResourceKey, Tags } from '../../../store/resource.ts';
-import { AwsError, refuseParameters, unsupported } from '../../common/errors.ts';
+import { AwsError, unsupported } from '../../common/errors.ts';
 import { newId } from '../../common/names.ts';
 import type { Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, missingParameter } from '../errors.ts';
-import { volumes } from '../image/disks.ts';
-import { type Image, launchableImage, ROOT_DEVICE } from '../image/image.ts';
+import { type Image, launchableImage } from '../image/image.ts';
 import { mappingTags } from '../image/mapping.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { keyPairNamed } from '../key-pair/key-pair.ts';
@@ -30,6 +29,7 @@ import {
 import { requestedPlacementGroup } from '../placement-group/placement-group.ts';
 import { type Instance, type InstanceSpec, instances, type Subnet } from '../records.ts';
 import { specifiedTags } from '../tags.ts';
+import { checkDiskCount, giveDisks, type LaunchDisk, launchDisks } from '../volume/launch-disks.ts';
 import { launchOptions } from './launch-options.ts';
 import {
   type LaunchRequest,
@@ -65,7 +65,9 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
   const subnet = chooseSubnet(scope, network, common);
   const { vpcId } = subnet.spec;
   const groupIds = resolveSecurityGroups(scope, vpcId, network.primary.groupIds, network.groupNames);
-  const place: Place = { image, network, subnet, groupIds, tags, volume: rootVolume(request, image) };
+  const disks = launchDisks(scope, image, request.BlockDeviceMappings);
+  checkDiskCount(common.instanceType, disks.length, 1 + network.others.length);
+  const place: Place = { network, subnet, groupIds, tags, disks };
   const reservationId = newId(scope, 'r');
   const launched: Instance[] = [];
   for (let index = 0; index < maximum; index += 1) {
@@ -166,14 +168,7 @@ export function checkInstanceType(type: string): string {
 
 type CommonSpec = Omit<
   InstanceSpec,
-  | 'reservationId'
-  | 'launchIndex'
-  | 'zone'
-  | 'hostId'
-  | 'vpcId'
-  | 'subnetId'
-  | 'rootVolumeId'
-  | 'rootDeleteOnTermination'
+  'reservationId' | 'launchIndex' | 'zone' | 'hostId' | 'vpcId' | 'subnetId'
 >;
 
 function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, tags: Tags): CommonSpec {
@@ -198,59 +193,12 @@ function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, ta
   };
 }
 
-/** What every gp3 volume has. */
-const GP3_IOPS = 3000;
-const GP3_THROUGHPUT_MIB = 125;
-
-interface RootVolume {
-  readonly sizeGib: number;
-  readonly volumeType: 'gp2' | 'gp3';
-}
-
-/** The root disk as asked for. Its size is what is shown: the disk itself takes what it needs. */
-function rootVolume(request: RunInstancesRequest, image: Image): RootVolume {
-  let root: RootVolume = { sizeGib: image.volumeSizeGib, volumeType: 'gp3' };
-  for (const { DeviceName: device, Ebs: ebs, NoDevice, VirtualName } of request.BlockDeviceMappings ?? []) {
-    if (device !== ROOT_DEVICE || !ebs || NoDevice !== undefined || VirtualName !== undefined) {
-      throw unsupported(
-        `the block device ${device ?? ''}: only the root device ${ROOT_DEVICE} can be mapped`,
-      );
-    }
-    refuseParameters('RunInstances, BlockDeviceMappings', ebs, [
-      'Encrypted',
-      'KmsKeyId',
-      'OutpostArn',
-      'EbsCardIndex',
-      'VolumeInitializationRate',
-    ]);
-    const { Iops: iops = GP3_IOPS, Throughput: throughput = GP3_THROUGHPUT_MIB } = ebs;
-    if (iops !== GP3_IOPS || throughput !== GP3_THROUGHPUT_MIB) {
-      throw unsupported('volumes with a performance of their own (Iops, Throughput)');
-    }
-    if (ebs.DeleteOnTermination === false) throw unsupported('a root volume that outlives its instance');
-    if (ebs.SnapshotId !== undefined && ebs.SnapshotId !== image.snapshotId) {
-      throw compute.invalidBlockDeviceMapping('snapshotId can only be modified on EBS devices');
-    }
-    const volumeType = ebs.VolumeType ?? 'gp3';
-    if (volumeType !== 'gp2' && volumeType !== 'gp3') throw unsupported(`the volume type ${volumeType}`);
-    const sizeGib = ebs.VolumeSize ?? image.volumeSizeGib;
-    if (sizeGib < image.volumeSizeGib) {
-      throw compute.invalidBlockDeviceMapping(
-        `Volume of size ${sizeGib}GB is smaller than snapshot '${image.snapshotId}', expect size >= ${image.volumeSizeGib}GB`,
-      );
-    }
-    root = { sizeGib, volumeType };
-  }
-  return root;
-}
-
 interface Place {
-  readonly image: Image;
   readonly network: NetworkRequest;
   readonly subnet: Subnet;
   readonly groupIds: readonly string[];
   readonly tags: LaunchTags;
-  readonly volume: RootVolume;
+  readonly disks: readonly LaunchDisk[];
 }
 
 /** All of its interfaces or none: what was launched before stays when there is room for no further one. */
@@ -258,8 +206,7 @@ function giveInterfaces(scope: Scope, instance: ResourceKey, place: Place): void
   try {
     makeInterfaces(scope, instance, place);
   } catch (error) {
-    for (const { id } of interfacesOfEndpoint(scope.tx, scope.region, instance.id))
-      deleteInterface(scope, id);
+    for (const { id } of interfacesOfEndpoint(scope.tx, scope.region, instance.id)) deleteInterface(scope, id);
     throw error;
   }
 }
@@ -301,28 +248,12 @@ function launchOne(
   common: CommonSpec & Pick<InstanceSpec, 'reservationId' | 'launchIndex'>,
   place: Place,
 ): Instance {
-  const { subnet, volume } = place;
+  const { subnet } = place;
   const id = newId(scope, 'i');
   const key = { kind: instances.kind, region: scope.region, id };
   const hostId = placeOn(scope, subnet.spec.zone, common);
   giveInterfaces(scope, key, place);
-  const rootVolumeId = newId(scope, 'vol');
-  scope.tx.create(volumes, {
-    region: scope.region,
-    id: rootVolumeId,
-    owner: key,
-    spec: {
-      ...volume,
-      snapshotId: place.image.snapshotId,
-      zone: subnet.spec.zone,
-      instanceId: id,
-      device: ROOT_DEVICE,
-      deleteOnTermination: true,
-      attachedAt: scope.now,
-    },
-    status: null,
-    tags: place.tags.volume,
-  });
+  giveDisks(scope, key, subnet.spec.zone, place.disks, place.tags.volume);
   return scope.tx.create(instances, {
     region: scope.region,
     id,
@@ -332,8 +263,6 @@ function launchOne(
       hostId,
       vpcId: subnet.spec.vpcId,
       subnetId: subnet.id,
-      rootVolumeId,
-      rootDeleteOnTermination: true,
     },
     status: newStatus,
     tags: place.tags.instance,

@@ -1,7 +1,7 @@
 /**
  * The loop `ec2.instance`. Wanted: for each instance its machine on, off or gone, in the boot that was asked for, with its
  * network in force and its metadata published before it boots. Observed: the machine as the compute driver finds it.
- * Woken by: the instance, its interfaces, images that wait for its disk, its VPC coming into force, its host, faults of
+ * Woken by: the instance, its interfaces, its volumes, images that wait for its disk, its VPC coming into force, its host, faults of
  * it, a machine's end; and by machines and published records that exist for no instance, which are removed.
  */
 import type { MachineSpec, MachineStatus } from '../../../drivers/compute.ts';
@@ -10,7 +10,6 @@ import type { Resource, ResourceKey } from '../../../store/resource.ts';
 import { type LoopContext, loopScope } from '../../common/service.ts';
 import { type Fault, faults } from '../fault/fault.ts';
 import { isHit, isHostFailed } from '../fault/impairment.ts';
-import { volumes } from '../image/disks.ts';
 import { type ImageRecord, images } from '../image/image.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { privateDnsName } from '../network/dns-name.ts';
@@ -30,9 +29,21 @@ import {
   networkInterfaces,
   vpcs,
 } from '../records.ts';
+import { type VolumeAttachmentRecord, volumeAttachments, volumes } from '../volume/volume.ts';
+import {
+  instanceOfVolume,
+  machineVolumes,
+  recordAttachments,
+  releaseVolumes,
+  volumesDiffer,
+  volumesForBoot,
+} from './machine-volumes.ts';
 import { NOT_APPLICABLE, type Plan, planInstance, TERMINATE_TIMEOUT_MS, wantedBoot } from './plan.ts';
 import { instancePublisher } from './publisher.ts';
 import { stateOf } from './state.ts';
+
+/** Volumes that a machine did not get or give up are looked at again, should nobody say that it has. */
+const LOOK_AGAIN_MS = 5_000;
 
 const keyOfInstance = (region: string, id: string): ResourceKey => ({ kind: instances.kind, region, id });
 
@@ -63,7 +74,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
       id,
       namespace: id,
       hostname: primary ? hostName(region, primary.spec.privateAddress) : id,
-      layers: spec.layers,
+      ...machineVolumes(store, instance),
       vcpus: type.vcpus,
       memoryBytes: type.memoryMib * 2 ** 20,
       init: spec.init,
@@ -73,7 +84,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
     };
   };
 
-  const plan = (instance: Instance, machine: MachineStatus | undefined): Plan => {
+  const plan = (instance: Instance, machine: MachineStatus | undefined, differ: boolean): Plan => {
     const { region, id, spec } = instance;
     const attached = interfacesOfEndpoint(store, region, id);
     return planInstance({
@@ -82,6 +93,8 @@ export function instanceLoop(context: LoopContext): Reconciler {
       inForce: attached.every((one) => isInForce(store, spec.vpcId, region, one.revision)),
       imaged: store.list(images, region).some((image) => waitsForDisk(image, instance)),
       hostFailed: isHostFailed(store, instance),
+      volumes: volumesForBoot(store, instance),
+      volumesDiffer: differ && volumesDiffer(store, instance, machine),
       canShutDown: canShutDown(instance, machine),
       now: clock.now(),
       terminatedVisibleMs: settings.terminatedVisibleMs,
@@ -154,7 +167,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
         if (attached.spec.attachment?.deleteOnTermination) deleteInterface(scope, attached.id);
         else detachInterface(scope, attached.id);
       }
-      tx.remove({ kind: volumes.kind, region, id: current.spec.rootVolumeId });
+      releaseVolumes(scope, current);
       const { machine: _, ...status } = current.status;
       const terminatedAt = status.terminatedAt ?? clock.now();
       tx.update(current, {
@@ -166,13 +179,22 @@ export function instanceLoop(context: LoopContext): Reconciler {
   /** Steps until there is nothing to do; each starts from what is stored and found then. */
   const bringAbout = async (key: ResourceKey): Promise<ReconcileResult | undefined> => {
     let machine = await drivers.compute.status(key.id);
+    // What a guest has mounted stays in its machine however often that is told to let it go: once is enough.
+    let handed = false;
     for (;;) {
-      const instance = store.get(instances, key.region, key.id);
-      if (!instance) return removeOrphan(key);
-      await suffer(instance, machine);
-      const { status, step } = plan(instance, machine);
+      const found = store.get(instances, key.region, key.id);
+      if (!found) return removeOrphan(key);
+      await suffer(found, machine);
+      store.transaction((tx) => recordAttachments(tx, found, machine));
+      const instance = store.get(instances, key.region, key.id) ?? found;
+      const { status, step } = plan(instance, machine, !handed);
       if (Object.keys(status).length > 0) write(key, status);
+      if (step.kind === 'volumes') {
+        machine = await drivers.compute.ensure(machineSpec(instance, 'on', 0));
+        handed = true;
+      }
       if (step.kind === 'rest') {
+        if (volumesDiffer(store, instance, machine)) return { requeueAfterMs: LOOK_AGAIN_MS };
         return step.requeueAfterMs === undefined ? undefined : { requeueAfterMs: step.requeueAfterMs };
       }
       if (step.kind === 'wait') {
@@ -212,6 +234,13 @@ export function instanceLoop(context: LoopContext): Reconciler {
         return attachment.instanceId === undefined
           ? []
           : [keyOfInstance(changed.region, attachment.instanceId)];
+      }
+      if (changed.kind === volumeAttachments.kind) {
+        return [keyOfInstance(changed.region, (changed as VolumeAttachmentRecord).spec.instanceId)];
+      }
+      if (changed.kind === volumes.kind) {
+        const id = instanceOfVolume(store, changed.region, changed.id);
+        return id === undefined ? [] : [keyOfInstance(changed.region, id)];
       }
       if (changed.kind === images.kind) {
         return [keyOfInstance(changed.region, (changed as ImageRecord).spec.instanceId)];

@@ -1,6 +1,7 @@
 /** What to do next for one instance, from what is wanted and what is found. Pure. */
 import type { MachineEnd, MachineStatus } from '../../../drivers/compute.ts';
 import type { Instance, InstanceStatus } from '../records.ts';
+import type { VolumesForBoot } from './machine-volumes.ts';
 import { GUEST_SHUTDOWN, hasEnded, internalError, isToTerminate } from './state.ts';
 
 /** An orderly shutdown gets this long until the machine is killed. */
@@ -15,6 +16,10 @@ export interface InstanceView {
   readonly inForce: boolean;
   /** Does an image wait for its disk to be at rest before the next boot? */
   readonly imaged: boolean;
+  /** Are the volumes that it is to have made? */
+  readonly volumes: VolumesForBoot;
+  /** Has its running machine other volumes than it is to have, and was not told so just now? */
+  readonly volumesDiffer: boolean;
   /** Its host has failed: nothing is started there. */
   readonly hostFailed: boolean;
   /** Can its guest shut down in order? Not one that is hung, on a failed host, or left behind on one by a recovery. */
@@ -27,9 +32,11 @@ export type Step =
   /** All is as wanted. */
   | { readonly kind: 'rest'; readonly requeueAfterMs?: number }
   /** Something else must come first, and names this instance when it is there. */
-  | { readonly kind: 'wait'; readonly for: 'network' | 'image' | 'host' }
+  | { readonly kind: 'wait'; readonly for: 'network' | 'image' | 'host' | 'volumes' }
   /** `timeoutMs`: what the guest of the boot before gets to shut down. */
   | { readonly kind: 'boot'; readonly boot: number; readonly timeoutMs: number }
+  /** The running machine is told what volumes it is to have now. */
+  | { readonly kind: 'volumes' }
   | { readonly kind: 'power-off'; readonly timeoutMs: number }
   /** It is off: its public address is given back, and it is `stopped`. */
   | { readonly kind: 'settle' }
@@ -73,7 +80,10 @@ export function planInstance(view: InstanceView): Plan {
   if (hasEnded(instance)) return settled(status);
   const boot = wantedBoot(instance);
   if (!machine || machine.boot < boot) return planBoot(view, boot);
-  if (machine.state === 'running') return { status: { state: 'running', machine }, step: { kind: 'rest' } };
+  if (machine.state === 'running') {
+    const step = { kind: view.volumesDiffer ? 'volumes' : 'rest' } as const;
+    return { status: { state: 'running', machine }, step };
+  }
   return planEnd(instance, machine);
 }
 
@@ -92,7 +102,7 @@ function planTerminated({ instance, machine, now, terminatedVisibleMs }: Instanc
 
 /** A boot is due. A reboot leaves the state `running`; every other boot is `pending`. */
 function planBoot(view: InstanceView, boot: number): Plan {
-  const { instance, machine, inForce, imaged, hostFailed } = view;
+  const { instance, machine, inForce, imaged, hostFailed, volumes } = view;
   const state = instance.status.state === 'running' ? 'running' : 'pending';
   const status = { state, checks: INITIALIZING } as const;
   // Its checks go on: there is nothing yet that could be well.
@@ -101,6 +111,8 @@ function planBoot(view: InstanceView, boot: number): Plan {
     if (machine.state === 'stopped') return { status, step: { kind: 'wait', for: 'image' } };
     return { status, step: { kind: 'power-off', timeoutMs: shutdownTimeoutMs(view) } };
   }
+  if (volumes.kind === 'failed') return failedBoot(instance, machine?.boot ?? 0, volumes.detail);
+  if (volumes.kind === 'waiting') return { status, step: { kind: 'wait', for: 'volumes' } };
   if (!inForce) return { status, step: { kind: 'wait', for: 'network' } };
   return { status, step: { kind: 'boot', boot, timeoutMs: shutdownTimeoutMs(view) } };
 }
@@ -111,30 +123,11 @@ function planEnd({ spec, status }: InstanceView['instance'], machine: MachineSta
   if (how === 'reboot') {
     return { status: { guestBoots: status.guestBoots + 1, checks: INITIALIZING }, step: { kind: 'again' } };
   }
-  const ended = { endedBoot: spec.boot, machine, checks: NOT_APPLICABLE };
   if (how === 'failed') {
-    const detail = machine.end?.detail ?? '';
-    // An instance that never ran has nothing worth keeping; one that ran before keeps its disk.
-    return status.state === 'pending' && machine.boot === 1
-      ? {
-          status: {
-            ...ended,
-            state: 'shutting-down',
-            stateReason: internalError(`Internal error on launch: ${detail}`),
-            stateTransitionReason: 'Server.InternalError',
-          },
-          step: { kind: 'again' },
-        }
-      : {
-          status: {
-            ...ended,
-            state: 'stopping',
-            stateReason: internalError(`Internal error on start: ${detail}`),
-            stateTransitionReason: 'Server.InternalError',
-          },
-          step: { kind: 'again' },
-        };
+    const { status: ended, step } = failedBoot({ spec, status }, machine.boot - 1, machine.end?.detail ?? '');
+    return { status: { ...ended, machine }, step };
   }
+  const ended = { endedBoot: spec.boot, machine, checks: NOT_APPLICABLE };
   const stateReason =
     how === 'poweroff'
       ? GUEST_SHUTDOWN
@@ -142,4 +135,22 @@ function planEnd({ spec, status }: InstanceView['instance'], machine: MachineSta
   const state = spec.shutdownBehavior === 'terminate' ? 'shutting-down' : 'stopping';
   const stateTransitionReason = how === 'poweroff' ? '' : 'Server.InternalError';
   return { status: { ...ended, state, stateReason, stateTransitionReason }, step: { kind: 'again' } };
+}
+
+/**
+ * The boot that is wanted cannot be. An instance that never ran (`bootsBefore` 0) has nothing worth keeping; one that ran
+ * before keeps its volumes.
+ */
+function failedBoot({ spec, status }: InstanceView['instance'], bootsBefore: number, detail: string): Plan {
+  const never = status.state === 'pending' && bootsBefore === 0;
+  return {
+    status: {
+      endedBoot: spec.boot,
+      checks: NOT_APPLICABLE,
+      state: never ? 'shutting-down' : 'stopping',
+      stateReason: internalError(`Internal error on ${never ? 'launch' : 'start'}: ${detail}`),
+      stateTransitionReason: 'Server.InternalError',
+    },
+    step: { kind: 'again' },
+  };
 }

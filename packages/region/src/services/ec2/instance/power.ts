@@ -12,6 +12,7 @@ import {
 import { missingParameter } from '../errors.ts';
 import { assignPublicAddress, interfacesOfEndpoint } from '../network/index.ts';
 import { type Instance, instances } from '../records.ts';
+import { checkHasRoot } from '../volume/volume.ts';
 import { placeOn } from './place.ts';
 import { PENDING_REASON, shownState, stateOf, USER_SHUTDOWN, userInitiated } from './state.ts';
 
@@ -133,6 +134,7 @@ export function startInstances(
         `The instance '${before.id}' is not in a state from which it can be started.`,
       );
     }
+    checkHasRoot(context, before);
     for (const { id } of interfacesOfEndpoint(context.tx, context.region, before.id)) {
       assignPublicAddress(context, id);
     }

@@ -2,8 +2,7 @@
 import type * as ec2 from '@aws-sdk/client-ec2';
 import { zoneNamed } from '../../common/geography.ts';
 import type { Scope } from '../../common/service.ts';
-import { type VolumeRecord, volumes } from '../image/disks.ts';
-import { baseImages, ROOT_DEVICE } from '../image/image.ts';
+import { baseImages } from '../image/image.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { privateAddresses, publicMapping } from '../network/public-mapping.ts';
@@ -17,6 +16,12 @@ import {
   vpcs,
 } from '../records.ts';
 import { tagList } from '../tags.ts';
+import {
+  attachmentState,
+  ROOT_DEVICE,
+  type VolumeAttachmentRecord,
+  volumeAttachments,
+} from '../volume/volume.ts';
 import { shownState, stateOf } from './state.ts';
 
 /** What stands around instances, looked up once for a whole call. */
@@ -24,7 +29,8 @@ export interface Surroundings {
   readonly region: string;
   readonly accountId: string;
   readonly attached: ReadonlyMap<string, readonly NetworkInterface[]>;
-  readonly volumes: ReadonlyMap<string, VolumeRecord>;
+  /** What each instance has, by its id. */
+  readonly disks: ReadonlyMap<string, readonly VolumeAttachmentRecord[]>;
   readonly groupNames: ReadonlyMap<string, string>;
   readonly vpcs: ReadonlyMap<string, Vpc>;
   readonly placementGroupNames: ReadonlyMap<string, string>;
@@ -50,7 +56,7 @@ export function surroundings(scope: Scope): Surroundings {
     region,
     accountId: settings.accountId,
     attached,
-    volumes: new Map(tx.list(volumes, region).map((volume) => [volume.id, volume])),
+    disks: Map.groupBy(tx.list(volumeAttachments, region), ({ spec }) => spec.instanceId),
     groupNames: new Map(tx.list(securityGroups, region).map((group) => [group.id, group.spec.name])),
     vpcs: new Map(tx.list(vpcs, region).map((vpc) => [vpc.id, vpc])),
     placementGroupNames: new Map(tx.list(placementGroups, region).map(({ id, spec }) => [id, spec.name])),
@@ -100,7 +106,7 @@ export function shapeInstance(instance: Instance, around: Surroundings): ec2.Ins
     ...shapeNetwork(spec, attached, around),
     ...shapeMachine(instance, around),
     ClientToken: spec.clientToken ?? '',
-    BlockDeviceMappings: gone ? [] : shapeDisks(spec.rootVolumeId, around),
+    BlockDeviceMappings: gone ? [] : (around.disks.get(id) ?? []).map(shapeDisk),
     Tags: tagList(tags),
   };
 }
@@ -230,20 +236,20 @@ function shapeMachine({ spec }: Instance, around: Surroundings): Partial<ec2.Ins
   };
 }
 
-function shapeDisks(rootVolumeId: string, around: Surroundings): ec2.InstanceBlockDeviceMapping[] {
-  const volume = around.volumes.get(rootVolumeId);
-  if (!volume) return [];
-  return [
-    {
-      DeviceName: volume.spec.device,
-      Ebs: {
-        VolumeId: volume.id,
-        AttachTime: new Date(volume.spec.attachedAt),
-        DeleteOnTermination: volume.spec.deleteOnTermination,
-        Status: 'attached',
-      },
-    },
-  ];
+const shapeDisk = (attachment: VolumeAttachmentRecord): ec2.InstanceBlockDeviceMapping => ({
+  DeviceName: attachment.spec.device,
+  Ebs: {
+    VolumeId: attachment.id,
+    AttachTime: new Date(attachment.spec.attachedAt),
+    DeleteOnTermination: attachment.spec.deleteOnTermination,
+    Status: diskStatus(attachment),
+  },
+});
+
+/** Instances know no `busy`. */
+export function diskStatus(attachment: VolumeAttachmentRecord): ec2.AttachmentStatus {
+  const state = attachmentState(attachment);
+  return state === 'busy' ? 'detaching' : state;
 }
 
 /** Instances of one launch belong together, in the order in which they were made. */

@@ -3,12 +3,13 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import type { RequestContext } from '../../common/service.ts';
 import { creditsOf } from '../instance/launch-options.ts';
 import { instanceOf } from '../instance/power.ts';
-import { type Surroundings, shapeInstance, surroundings } from '../instance/shape.ts';
+import { shapeInstance, surroundings } from '../instance/shape.ts';
+import { volumes } from '../volume/volume.ts';
 
 const disk =
-  (around: Surroundings) =>
+  ({ tx, region }: RequestContext) =>
   ({ DeviceName, Ebs }: ec2.InstanceBlockDeviceMapping): ec2.LaunchTemplateBlockDeviceMapping => {
-    const volume = around.volumes.get(Ebs?.VolumeId ?? '')?.spec;
+    const volume = tx.get(volumes, region, Ebs?.VolumeId ?? '')?.spec;
     return {
       DeviceName,
       Ebs: {
@@ -16,6 +17,8 @@ const disk =
         SnapshotId: volume?.snapshotId,
         VolumeSize: volume?.sizeGib,
         VolumeType: volume?.volumeType,
+        Iops: volume?.iops,
+        Throughput: volume?.throughput,
         Encrypted: false,
       },
     };
@@ -57,7 +60,7 @@ export function getLaunchTemplateData(
   return {
     LaunchTemplateData: {
       EbsOptimized: shown.EbsOptimized,
-      BlockDeviceMappings: (shown.BlockDeviceMappings ?? []).map(disk(around)),
+      BlockDeviceMappings: (shown.BlockDeviceMappings ?? []).map(disk(context)),
       NetworkInterfaces: (shown.NetworkInterfaces ?? []).map(networkInterface),
       ImageId: spec.imageId,
       InstanceType: shown.InstanceType,

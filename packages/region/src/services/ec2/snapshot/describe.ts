@@ -1,13 +1,13 @@
-/** Snapshots: so far always the disk that stands behind an image. */
+/** DescribeSnapshots, and the attributes of a snapshot. */
 import type * as ec2 from '@aws-sdk/client-ec2';
+import { unsupported } from '../../common/errors.ts';
 import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext } from '../../common/service.ts';
-import { snapshotInUse, snapshotNotFound } from '../compute-errors.ts';
 import { required } from '../errors.ts';
 import { select } from '../network/selection.ts';
 import { tagList } from '../tags.ts';
-import { type SnapshotRecord, snapshots } from './disks.ts';
-import { images } from './image.ts';
+import { snapshotNotFound } from '../volume/errors.ts';
+import { type SnapshotRecord, snapshotOf, snapshots } from './snapshot.ts';
 
 const progress = ({ status }: SnapshotRecord): string => (status.state === 'completed' ? '100%' : '0%');
 
@@ -15,17 +15,19 @@ const progress = ({ status }: SnapshotRecord): string => (status.state === 'comp
 const fields = (accountId: string): FilterFields<SnapshotRecord> => ({
   description: ({ spec }) => spec.description,
   encrypted: () => 'false',
+  'owner-alias': () => undefined,
   'owner-id': () => accountId,
   progress,
   'snapshot-id': ({ id }) => id,
   'start-time': ({ createdAt }) => new Date(createdAt).toISOString(),
   status: ({ status }) => status.state,
   'storage-tier': () => 'standard',
+  'transfer-type': ({ spec, id }) => (spec.dataId === id ? undefined : 'standard'),
   'volume-id': ({ spec }) => spec.volumeId,
   'volume-size': ({ spec }) => String(spec.volumeSizeGib),
 });
 
-const shape = (accountId: string, snapshot: SnapshotRecord): ec2.Snapshot => ({
+export const shapeSnapshot = (accountId: string, snapshot: SnapshotRecord): ec2.Snapshot => ({
   SnapshotId: snapshot.id,
   VolumeId: snapshot.spec.volumeId,
   VolumeSize: snapshot.spec.volumeSizeGib,
@@ -36,6 +38,7 @@ const shape = (accountId: string, snapshot: SnapshotRecord): ec2.Snapshot => ({
   StartTime: new Date(snapshot.createdAt),
   CompletionTime:
     snapshot.status.completedAt === undefined ? undefined : new Date(snapshot.status.completedAt),
+  FullSnapshotSizeInBytes: snapshot.spec.dataBytes,
   OwnerId: accountId,
   Encrypted: false,
   StorageTier: 'standard',
@@ -59,26 +62,20 @@ export function describeSnapshots(
     notFound: snapshotNotFound,
     fields: fields(accountId),
   });
-  return { Snapshots: items.map((snapshot) => shape(accountId, snapshot)), NextToken };
-}
-
-/** An image stands on its snapshot: it must be deregistered before. The loop `ec2.layer` removes the data. */
-export function deleteSnapshot(input: ec2.DeleteSnapshotRequest, context: RequestContext): object {
-  const id = required(input.SnapshotId, 'SnapshotId');
-  const snapshot = context.tx.get(snapshots, context.region, id);
-  if (!snapshot) throw snapshotNotFound(id);
-  const user = context.tx.list(images, context.region).find((image) => image.spec.snapshotId === id);
-  if (user) throw snapshotInUse(id, user.id);
-  context.tx.remove(snapshot);
-  return {};
+  return { Snapshots: items.map((snapshot) => shapeSnapshot(accountId, snapshot)), NextToken };
 }
 
 export function describeSnapshotAttribute(
   input: ec2.DescribeSnapshotAttributeRequest,
   context: RequestContext,
 ): ec2.DescribeSnapshotAttributeResult {
-  const id = required(input.SnapshotId, 'SnapshotId');
-  if (!context.tx.get(snapshots, context.region, id)) throw snapshotNotFound(id);
-  if (input.Attribute === 'productCodes') return { SnapshotId: id, ProductCodes: [] };
-  return { SnapshotId: id, CreateVolumePermissions: [] };
+  const { id } = snapshotOf(context, input.SnapshotId);
+  switch (required(input.Attribute, 'Attribute')) {
+    case 'createVolumePermission':
+      return { SnapshotId: id, CreateVolumePermissions: [] };
+    case 'productCodes':
+      return { SnapshotId: id, ProductCodes: [] };
+    default:
+      throw unsupported(`the attribute ${input.Attribute} of DescribeSnapshotAttribute`);
+  }
 }

@@ -1,0 +1,35 @@
+/** The storage part of EC2: every operation and loop of volumes and snapshots. */
+import type { Reconciler } from '../../reconcile/reconciler.ts';
+import type { LoopContext, Operation } from '../common/service.ts';
+import * as snapshot from './snapshot/create.ts';
+import * as snapshots from './snapshot/describe.ts';
+import { snapshotDataLoop, snapshotLoop } from './snapshot/loop.ts';
+import { attachVolume, detachVolume } from './volume/attach.ts';
+import { createVolume, deleteVolume } from './volume/create.ts';
+import * as volumes from './volume/describe.ts';
+import { volumeLoop } from './volume/loop.ts';
+import { describeVolumesModifications, modifyVolume } from './volume/modify.ts';
+
+export const storageOperations: Readonly<Record<string, Operation>> = {
+  AttachVolume: attachVolume,
+  CreateSnapshot: snapshot.createSnapshot,
+  CreateSnapshots: snapshot.createSnapshots,
+  CreateVolume: createVolume,
+  DeleteSnapshot: snapshot.deleteSnapshot,
+  DeleteVolume: deleteVolume,
+  DescribeSnapshotAttribute: snapshots.describeSnapshotAttribute,
+  DescribeSnapshots: snapshots.describeSnapshots,
+  DescribeVolumeAttribute: volumes.describeVolumeAttribute,
+  DescribeVolumeStatus: volumes.describeVolumeStatus,
+  DescribeVolumes: volumes.describeVolumes,
+  DescribeVolumesModifications: describeVolumesModifications,
+  DetachVolume: detachVolume,
+  ModifyVolume: modifyVolume,
+  ModifyVolumeAttribute: volumes.modifyVolumeAttribute,
+};
+
+export const storageReconcilers = (context: LoopContext): readonly Reconciler[] => [
+  volumeLoop(context),
+  snapshotLoop(context),
+  snapshotDataLoop(context),
+];

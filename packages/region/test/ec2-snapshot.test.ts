@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ec2World, minutes, type WorldOptions } from './ec2-world.ts';
+
+const ZONE = 'us-west-2a';
+
+async function snapshotWorld(options: WorldOptions = {}) {
+  const world = await ec2World(options);
+  const { call, idle, drivers } = world;
+  /** A volume with something on it. */
+  const make = async (contents: string, Size = 10): Promise<string> => {
+    const { VolumeId } = await call('CreateVolume', { AvailabilityZone: ZONE, Size });
+    await idle();
+    drivers.volumes.write(VolumeId, contents);
+    return VolumeId;
+  };
+  const snapshot = async (VolumeId: string, more: object = {}): Promise<string> => {
+    const { SnapshotId } = await call('CreateSnapshot', { VolumeId, ...more });
+    await idle();
+    return SnapshotId;
+  };
+  const shown = async (id: string) => (await call('DescribeSnapshots', { SnapshotIds: [id] })).Snapshots[0];
+  const data = async (): Promise<string[]> =>
+    (await drivers.volumes.listSnapshots()).map(({ id }) => id).toSorted();
+  return { ...world, make, snapshot, shown, data };
+}
+
+describe('a snapshot', () => {
+  test('holds what was written before its call, and nothing that was written after', async () => {
+    const { call, idle, drivers, make, shown, errors } = await snapshotWorld();
+    const volumeId = await make('before');
+    const answer = await call('CreateSnapshot', {
+      VolumeId: volumeId,
+      Description: 'nightly',
+      TagSpecifications: [{ ResourceType: 'snapshot', Tags: [{ Key: 'Name', Value: 'night' }] }],
+    });
+    drivers.volumes.write(volumeId, 'after');
+    assert.equal(answer.State, 'pending');
+    await idle();
+    const { State, Progress, VolumeSize, Description, CompletionTime, Tags, FullSnapshotSizeInBytes } =
+      await shown(answer.SnapshotId);
+    assert.deepEqual([State, Progress, VolumeSize, Description], ['completed', '100%', 10, 'nightly']);
+    assert.ok(CompletionTime instanceof Date);
+    assert.equal(FullSnapshotSizeInBytes, 'before'.length);
+    assert.deepEqual(Tags, [{ Key: 'Name', Value: 'night' }]);
+    const { VolumeId } = await call('CreateVolume', {
+      AvailabilityZone: 'us-west-2b',
+      SnapshotId: answer.SnapshotId,
+    });
+    await idle();
+    assert.equal(drivers.volumes.read(VolumeId), 'before');
+    const restored = (await call('DescribeVolumes', { VolumeIds: [VolumeId] })).Volumes[0];
+    assert.deepEqual([restored.Size, restored.SnapshotId], [10, answer.SnapshotId]);
+    assert.deepEqual(errors, []);
+  });
+
+  test('may become a larger volume, not a smaller one', async () => {
+    const { call, make, snapshot } = await snapshotWorld();
+    const SnapshotId = await snapshot(await make('data', 10));
+    const from = (Size: number) => call('CreateVolume', { AvailabilityZone: ZONE, SnapshotId, Size });
+    assert.equal((await from(11)).Size, 11);
+    await assert.rejects(from(9), { code: 'InvalidParameterValue' });
+  });
+
+  test('goes with its data, which a volume that is being made of it still gets', async () => {
+    const { call, idle, advance, drivers, make, snapshot, data } = await snapshotWorld();
+    const SnapshotId = await snapshot(await make('data'));
+    const ensure = drivers.volumes.ensure.bind(drivers.volumes);
+    let broken = true;
+    drivers.volumes.ensure = async (spec) => {
+      if (broken) throw new Error('not now');
+      return ensure(spec);
+    };
+    const { VolumeId } = await call('CreateVolume', { AvailabilityZone: ZONE, SnapshotId });
+    await idle();
+    await call('DeleteSnapshot', { SnapshotId });
+    await idle();
+    assert.deepEqual(await data(), [SnapshotId], 'still needed');
+    broken = false;
+    await advance(10_000);
+    assert.equal(drivers.volumes.read(VolumeId), 'data');
+    assert.deepEqual(await data(), []);
+    await assert.rejects(call('DeleteSnapshot', { SnapshotId }), { code: 'InvalidSnapshot.NotFound' });
+  });
+
+  test('whose call failed after it was taken leaves nothing behind', async () => {
+    const { call, advance, make, data } = await snapshotWorld();
+    const VolumeId = await make('data');
+    const TagSpecifications = [{ ResourceType: 'instance' as const, Tags: [] }];
+    await assert.rejects(call('CreateSnapshot', { VolumeId, TagSpecifications }), {
+      code: 'InvalidParameterValue',
+    });
+    await advance(minutes(3));
+    assert.deepEqual(await data(), []);
+    assert.deepEqual((await call('DescribeSnapshots')).Snapshots, []);
+  });
+
+  test('is refused where AWS refuses it, and a dry run takes none', async () => {
+    const { call, make, data } = await snapshotWorld();
+    const VolumeId = await make('data');
+    await assert.rejects(call('CreateSnapshot', { VolumeId: 'vol-0123456789abcdef0' }), {
+      code: 'InvalidVolume.NotFound',
+    });
+    await assert.rejects(call('CreateSnapshot', { VolumeId, DryRun: true }), { code: 'DryRunOperation' });
+    await assert.rejects(call('CreateSnapshot', { VolumeId, Location: 'local' }), {
+      code: 'UnsupportedOperation',
+    });
+    await assert.rejects(call('CreateSnapshot'), { code: 'MissingParameter' });
+    assert.equal((await data()).length <= 1, true);
+  });
+
+  test('of several volumes of an instance is of one moment', async () => {
+    const { call, idle, drivers, launchOne, describe: instance, data, shown } = await snapshotWorld();
+    const id = await launchOne({
+      BlockDeviceMappings: [
+        { DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } },
+        { DeviceName: '/dev/sdc', Ebs: { VolumeSize: 2 } },
+      ],
+    });
+    const take = drivers.volumes.snapshot.bind(drivers.volumes);
+    const frozen: boolean[] = [];
+    drivers.volumes.snapshot = async (volumeId, snapshotId) => {
+      frozen.push(drivers.compute.isFrozen(id));
+      return take(volumeId, snapshotId);
+    };
+    const volumes = new Map(
+      (await instance(id)).BlockDeviceMappings?.map(({ DeviceName, Ebs }) => [
+        DeviceName,
+        Ebs?.VolumeId ?? '',
+      ]),
+    );
+    const { Snapshots } = await call('CreateSnapshots', {
+      InstanceSpecification: { InstanceId: id, ExcludeDataVolumeIds: [volumes.get('/dev/sdc')] },
+      Description: 'both',
+    });
+    await idle();
+    assert.deepEqual(frozen, [true, true]);
+    assert.equal(drivers.compute.isFrozen(id), false);
+    assert.deepEqual(
+      Snapshots.map(({ VolumeId }: { VolumeId: string }) => VolumeId),
+      [volumes.get('/dev/xvda'), volumes.get('/dev/sdb')],
+    );
+    assert.equal((await data()).length, 2);
+    assert.equal((await shown(Snapshots[0].SnapshotId)).State, 'completed');
+    await assert.rejects(
+      call('CreateSnapshots', {
+        InstanceSpecification: { InstanceId: id, ExcludeDataVolumeIds: [volumes.get('/dev/xvda')] },
+      }),
+      { code: 'InvalidParameterValue' },
+    );
+    const { Snapshots: data2 } = await call('CreateSnapshots', {
+      InstanceSpecification: { InstanceId: id, ExcludeBootVolume: true },
+    });
+    assert.equal(data2.length, 2);
+  });
+});
