@@ -2,6 +2,7 @@
 import { mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCgroupHost, machineCgroups } from '../packages/linux/src/compute/cgroups.ts';
+import { makeDevices } from '../packages/linux/src/compute/devices.ts';
 import { layerFolders, makeDisk, mountDisk } from '../packages/linux/src/compute/disk.ts';
 import { ociConfiguration } from '../packages/linux/src/compute/oci.ts';
 import { machinePaths } from '../packages/linux/src/compute/record.ts';
@@ -46,8 +47,9 @@ export async function bareRunc(layout: HostLayout, { machine, reported }: Wanted
   await mountDisk(paths, paths, layerFolders(layout, machine.layers));
   cgroups.prepare({ vcpus: machine.vcpus, memoryBytes: machine.memoryBytes, processes: 4_096 });
   writeFileSync(paths.endMarker, '');
-  const settings = { machine, rootfs: paths.rootfs, cgroupPath: cgroups.ociPath, processes: 4_096 };
-  const configuration = ociConfiguration({ ...settings, terminal: '/dev/null', endMarker: paths.endMarker });
+  await makeDevices(paths);
+  const settings = { machine, paths, cgroupPath: cgroups.ociPath, processes: 4_096 };
+  const configuration = ociConfiguration({ ...settings, terminal: '/dev/null' });
   writeFileSync(join(paths.run, 'config.json'), JSON.stringify(configuration));
   const stdio = openSync(paths.console, 'a');
   const begunAt = performance.now();

@@ -25,7 +25,10 @@ export interface CgroupLimits {
 /** A device node a machine may use: type, major and minor (`*` for all). */
 export type DeviceRule = readonly ['c' | 'b', number, number | '*'];
 
-/** null, zero, full, random, urandom, tty, console, ptmx, pseudo-terminals, and tun. */
+/**
+ * null, zero, full, random, urandom, tty, console, ptmx, pseudo-terminals, tun, and loop devices: a machine makes no node
+ * itself, and has those of its own volumes alone.
+ */
 export const machineDevices: readonly DeviceRule[] = [
   ['c', 1, 3],
   ['c', 1, 5],
@@ -37,6 +40,7 @@ export const machineDevices: readonly DeviceRule[] = [
   ['c', 5, 2],
   ['c', 136, '*'],
   ['c', 10, 200],
+  ['b', 7, '*'],
 ];
 
 /** Where the cgroup file systems of this host are mounted. */

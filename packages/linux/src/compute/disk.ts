@@ -12,6 +12,13 @@ import type { MachinePaths } from './record.ts';
 /** What keeps a machine from ever starting, whoever repeats the call. */
 export class CannotStart extends Error {}
 
+/** What keeps it from starting, or a volume from being put in, and may pass: another machine has not let go of it yet. */
+export class VolumeInUse extends Error {
+  constructor(volumeId: string) {
+    super(`the volume ${volumeId} is in use`);
+  }
+}
+
 /** mount(2) takes one page of options. */
 const mountOptionBytes = 4_095;
 

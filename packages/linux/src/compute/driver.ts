@@ -20,6 +20,7 @@ import {
   treeSizeBytes,
 } from '../images/layers.ts';
 import type { HostLayout } from '../layout.ts';
+import { canTakeOut } from './attached.ts';
 import { type CgroupHost, findCgroupHost, listCgroups, removeCgroupParent } from './cgroups.ts';
 import { readConsole, trimConsole } from './console.ts';
 import { type ExecOptions, execInMachine } from './exec.ts';
@@ -32,7 +33,7 @@ import { watchEnds } from './watch.ts';
 
 /** What a few hundred machines take: systemd alone has three inotify instances and ten watches in each. */
 const inotifyLimits = { 'fs.inotify.max_user_instances': 8_192, 'fs.inotify.max_user_watches': 65_536 };
-/** How often an end that no event told of is looked for. */
+/** How often an end that no event told of is looked for, and a volume that nobody has mounted any more. */
 const lookEveryMs = 250;
 
 export interface LinuxComputeOptions {
@@ -68,6 +69,8 @@ class RuncCompute implements LinuxCompute {
   readonly #machines = new Map<string, Machine>();
   /** Machines known to run: when one of them no longer does, the listeners are told. */
   readonly #running = new Set<string>();
+  /** Machines with a volume that is to be taken out, and is mounted still. */
+  readonly #leaving = new Set<string>();
   readonly #ends = watchEnds((id) => this.#look(id));
   readonly #inTurn = inTurns();
   // Each start takes both runc and the guest's systemd a good part of a processor: more at once only slow each other.
@@ -99,18 +102,24 @@ class RuncCompute implements LinuxCompute {
   #look(id: string): void {
     if (!this.#running.has(id) || this.#machine(id).isRunning()) return;
     this.#forget(id);
+    this.#tell(id);
+  }
+
+  #tell(id: string): void {
     for (const listener of this.#listeners) listener(id);
   }
 
   #lookAtAll(): void {
     for (const id of [...this.#running]) {
       this.#look(id);
+      if (this.#leaving.has(id) && canTakeOut(this.#machine(id).paths)) this.#tell(id);
       // A log that could not be shortened now is longer the next time.
       trimConsole(this.#machine(id).paths.console).catch(() => undefined);
     }
   }
 
   #forget(id: string): void {
+    this.#leaving.delete(id);
     this.#running.delete(id);
     this.#ends.delete(id);
   }
@@ -121,6 +130,8 @@ class RuncCompute implements LinuxCompute {
     if (state === 'stopped') this.#forget(id);
     else {
       this.#running.add(id);
+      if (status.volumes?.some(({ busy }) => busy)) this.#leaving.add(id);
+      else this.#leaving.delete(id);
       if (!this.#ends.has(id)) this.#ends.add(id, this.#machine(id).cgroups.eventsPath);
       // Its end may have come before anybody watched.
       setImmediate(() => this.#look(id));
@@ -142,6 +153,7 @@ class RuncCompute implements LinuxCompute {
         record = await machine.stop(spec.shutdownTimeoutMs);
       }
       if (wantsBoot) record = await this.#starting(() => machine.start(spec));
+      else if (machine.isRunning(record)) await machine.changeVolumes(spec);
       return this.#note(machine.status(record));
     });
   }

@@ -16,9 +16,11 @@ import type {
 import { unmountBelow } from '../host/mounts.ts';
 import { handlesSignal, isAlive, readProcess } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
+import { changeVolumes, endVolumes, presentVolumes } from './attached.ts';
 import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
 import { openConsole } from './console.ts';
-import { copyDisk, layerFolders, makeDisk, mountDisk } from './disk.ts';
+import { makeDevices } from './devices.ts';
+import { copyDisk, layerFolders, makeDisk, mountDisk, VolumeInUse } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
 import { hostnameOnDisk } from './identity.ts';
 import { ociConfiguration } from './oci.ts';
@@ -86,7 +88,13 @@ export class Machine {
   status(record = this.record()): MachineStatus {
     const { id, boot } = record;
     const started = record.startedAt === undefined ? {} : { startedAt: record.startedAt };
-    if (this.isRunning(record)) return { id, state: 'running', boot, ...started, initPid: record.init!.pid };
+    if (this.isRunning(record)) {
+      const volumes = presentVolumes(this.paths).map(({ volumeId, state }) => ({
+        volumeId,
+        busy: state === 'leaving',
+      }));
+      return { id, state: 'running', boot, ...started, volumes, initPid: record.init!.pid };
+    }
     return { id, state: 'stopped', boot, ...started, ...(record.end ? { end: record.end } : {}) };
   }
 
@@ -143,16 +151,15 @@ export class Machine {
       mkdirSync(this.paths.run, { recursive: true, mode: 0o700 });
       const [terminal, hostname] = await Promise.all([
         openConsole(this.paths.console, this.cgroups.consoleProcs),
-        this.#mountDisk(machine, layers),
+        this.#mountDisks(machine, layers),
       ]);
       try {
         const configuration = ociConfiguration({
           machine: { ...machine, hostname: hostname ?? machine.hostname },
-          rootfs: this.paths.rootfs,
+          paths: this.paths,
           cgroupPath: this.cgroups.ociPath,
           processes: processLimit,
           terminal: terminal.path,
-          endMarker: this.paths.endMarker,
         });
         writeFileSync(`${this.paths.run}/config.json`, JSON.stringify(configuration));
         writeFileSync(this.paths.endMarker, '', { mode: 0o600 });
@@ -168,19 +175,30 @@ export class Machine {
         terminal.close();
       }
     } catch (error) {
+      if (error instanceof VolumeInUse) {
+        // It may pass: the boot has not begun.
+        await this.#giveBack();
+        throw error;
+      }
       return this.#failStart(begun, error as Error);
     }
     return this.#recordStarted(begun, Number(readFileSync(this.#pidFile, 'utf8')));
   }
 
-  /** Returns the name that the machine gave itself in an earlier boot. */
-  async #mountDisk(machine: MachineSpec, layers: readonly string[]): Promise<string | undefined> {
+  /** Makes its /dev and its disks ready. Returns the name that the machine gave itself in an earlier boot. */
+  async #mountDisks(machine: MachineSpec, layers: readonly string[]): Promise<string | undefined> {
+    const { layout } = this.#host;
     const volume = rootVolumeOf(machine);
-    const disk = volume
-      ? await mountRootVolume(this.#host.layout, this.paths, machine, volume.volumeId)
-      : this.paths;
+    await makeDevices(this.paths);
+    const disk = volume ? await mountRootVolume(layout, this.paths, machine, volume) : this.paths;
     await mountDisk(this.paths, disk, layers);
+    await changeVolumes(layout, this.paths, machine);
     return hostnameOnDisk(disk.upper);
+  }
+
+  /** Gives a running machine the data volumes that it is to have. */
+  async changeVolumes(machine: MachineSpec): Promise<void> {
+    await changeVolumes(this.#host.layout, this.paths, machine);
   }
 
   get #pidFile(): string {
@@ -312,6 +330,7 @@ export class Machine {
     await this.#host.runc.delete(this.id);
     await this.cgroups.remove();
     await unmountBelow(this.paths.run);
+    endVolumes(this.#host.layout, this.paths);
     await removeTree(this.paths.run);
   }
 

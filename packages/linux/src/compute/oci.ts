@@ -7,12 +7,13 @@ import { constants } from 'node:os';
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
 import { mayGive, openFilesLimit } from '../host/process.ts';
 import { machineDevices } from './cgroups.ts';
+import type { MachinePaths } from './record.ts';
 
 /**
  * What a machine's root may do, with the kernel's numbers: <linux/capability.h>. Not among them, each for a way out that
  * it was: CAP_SYS_ADMIN (a /proc of one's own has the host's core_pattern, which runs a program on the host; an ioctl on
  * a file bound in from the host stops its file system), CAP_DAC_READ_SEARCH (any file of a file system by its handle, from
- * one file of it), CAP_LINUX_IMMUTABLE (files that the host could not remove). The price: nothing can be mounted inside,
+ * one file of it), CAP_LINUX_IMMUTABLE (files that the host could not remove), CAP_MKNOD (other machines' volumes). The price: nothing can be mounted inside,
  * and the hostname is the one given, as in containers elsewhere. systemd leaves sandboxes out that it cannot set up.
  */
 const capabilityNumbers: Readonly<Record<string, number>> = {
@@ -36,7 +37,6 @@ const capabilityNumbers: Readonly<Record<string, number>> = {
   CAP_SYS_NICE: 23,
   CAP_SYS_RESOURCE: 24,
   CAP_SYS_TTY_CONFIG: 26,
-  CAP_MKNOD: 27,
   CAP_LEASE: 28,
   CAP_AUDIT_WRITE: 29,
   CAP_SETFCAP: 31,
@@ -44,12 +44,6 @@ const capabilityNumbers: Readonly<Record<string, number>> = {
 
 const mounts = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-  {
-    destination: '/dev',
-    type: 'tmpfs',
-    source: 'tmpfs',
-    options: ['nosuid', 'strictatime', 'mode=755', 'size=64k'],
-  },
   {
     destination: '/dev/pts',
     type: 'devpts',
@@ -102,6 +96,14 @@ const seccomp = {
       action: 'SCMP_ACT_ERRNO',
       errnoRet: constants.errno.ENOSYS,
     },
+    {
+      // What can be asked of a loop device (0x4c..) may whoever has it open: to let go of its file, so that the number
+      // becomes another's, or to take another part of it. The kernel looks at no more than 32 bits of the request.
+      names: ['ioctl'],
+      action: 'SCMP_ACT_ERRNO',
+      errnoRet: constants.errno.EPERM,
+      args: [{ index: 1, value: 0xffff_ff00, valueTwo: 0x4c00, op: 'SCMP_CMP_MASKED_EQ' }],
+    },
   ],
 };
 
@@ -113,29 +115,26 @@ const initCommands = {
 /** What runc is told of one boot of one machine. */
 export interface BootSettings {
   readonly machine: MachineSpec;
-  readonly rootfs: string;
+  readonly paths: MachinePaths;
   readonly cgroupPath: string;
   readonly processes: number;
   /** The host's terminal that is the machine's console, `/dev/pts/<n>`. */
   readonly terminal: string;
-  /** The host's file behind `/dev/holdfast-end` in the guest. */
-  readonly endMarker: string;
 }
 
 export function ociConfiguration(boot: BootSettings): object {
-  const { machine } = boot;
+  const { machine, paths } = boot;
   const capabilities = Object.keys(capabilityNumbers).filter((name) => mayGive(capabilityNumbers[name]!));
-  const bind = (destination: string, source: string) => ({
+  const bind = (destination: string, source: string, ...options: string[]) => ({
     destination,
     type: 'bind',
     source,
-    options: ['bind', 'rw'],
+    options: ['bind', ...options],
   });
-  // The end marker is in /dev because systemd leaves mounts there alone when it shuts down.
   return {
     ociVersion: '1.0.2',
     hostname: machine.hostname,
-    root: { path: boot.rootfs, readonly: false },
+    root: { path: paths.rootfs, readonly: false },
     process: {
       terminal: false,
       user: { uid: 0, gid: 0 },
@@ -156,7 +155,17 @@ export function ociConfiguration(boot: BootSettings): object {
       },
       rlimits: [{ type: 'RLIMIT_NOFILE', hard: openFilesLimit(524_288), soft: 1_024 }],
     },
-    mounts: [...mounts, bind('/dev/console', boot.terminal), bind('/dev/holdfast-end', boot.endMarker)],
+    mounts: [
+      bind('/dev', paths.dev, 'nosuid'),
+      ...mounts,
+      // In /dev because systemd leaves mounts there alone when it shuts down.
+      bind('/dev/console', boot.terminal),
+      bind('/dev/holdfast-end', paths.endMarker),
+      bind('/dev/holdfast', paths.requests, 'ro'),
+      bind('/sys/block', paths.blockView, 'ro'),
+      bind('/sys/class/block', paths.blockView, 'ro'),
+      bind('/sys/dev/block', paths.blockNumbers, 'ro'),
+    ],
     linux: {
       cgroupsPath: boot.cgroupPath,
       resources: {
@@ -187,10 +196,12 @@ export function ociConfiguration(boot: BootSettings): object {
         '/proc/kcore',
         '/proc/keys',
         '/proc/latency_stats',
+        '/proc/partitions',
         '/proc/sched_debug',
         '/proc/scsi',
         '/proc/sysrq-trigger',
         '/proc/timer_list',
+        '/sys/devices/virtual/block',
         '/sys/firmware',
       ],
       readonlyPaths: [

@@ -56,6 +56,17 @@ export interface MachinePaths {
   readonly rootfs: string;
   /** Where its root volume is mounted while it runs. */
   readonly rootVolume: string;
+  /** What is its /dev. */
+  readonly dev: string;
+  /** A file system of its own for what is bound into the machine, so that none of the host's is: the next three. */
+  readonly shown: string;
+  /** What it sees of its block devices: /sys/block, /sys/dev/block. */
+  readonly blockView: string;
+  readonly blockNumbers: string;
+  /** Its /dev/holdfast, where it asks the host for what it cannot do itself. */
+  readonly requests: string;
+  /** Which volumes it has. */
+  readonly volumes: string;
   readonly runcLog: string;
 }
 
@@ -75,6 +86,12 @@ export function machinePaths(layout: HostLayout, id: string): MachinePaths {
     run,
     rootfs: join(run, 'rootfs'),
     rootVolume: join(run, 'root-volume'),
+    dev: join(run, 'dev'),
+    shown: join(run, 'shown'),
+    blockView: join(run, 'shown', 'block'),
+    blockNumbers: join(run, 'shown', 'block-numbers'),
+    requests: join(run, 'shown', 'requests'),
+    volumes: join(run, 'volumes.json'),
     runcLog: join(run, 'runc.log'),
   };
 }

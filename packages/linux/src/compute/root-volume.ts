@@ -15,14 +15,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
+import type { MachineSpec, MachineVolume } from '@holdfast/region/drivers/compute.ts';
 import { mountFileSystem } from '../host/mounts.ts';
 import type { HostLayout } from '../layout.ts';
 import { loopsOf, openLoop } from '../volumes/loop.ts';
 import { volumeFile } from '../volumes/paths.ts';
 import { openPool } from '../volumes/pool.ts';
 import { rootVolumeNames as names } from '../volumes/template.ts';
-import { CannotStart, type Disk } from './disk.ts';
+import { noteRoot } from './attached.ts';
+import { CannotStart, type Disk, VolumeInUse } from './disk.ts';
 import { codeOf, replaceFile } from './files.ts';
 import { giveIdentity } from './identity.ts';
 import type { MachinePaths } from './record.ts';
@@ -35,13 +36,14 @@ export async function mountRootVolume(
   layout: HostLayout,
   paths: MachinePaths,
   machine: MachineSpec,
-  volumeId: string,
+  volume: MachineVolume,
 ): Promise<Disk> {
+  const { volumeId } = volume;
   const file = volumeFile(layout, volumeId);
   if (!existsSync(file)) await openPool(layout);
   if (!existsSync(file)) throw new CannotStart(`the volume ${volumeId} is not on this machine`);
   for (const until = performance.now() + freeWithinMs; loopsOf(file).length > 0; await delay(5))
-    if (performance.now() > until) throw new CannotStart(`the volume ${volumeId} is in use`);
+    if (performance.now() > until) throw new VolumeInUse(volumeId);
   mkdirSync(paths.rootVolume, { recursive: true, mode: 0o700 });
   // The mount keeps the device, and the kernel takes it away with the mount: a crash of ours leaves none behind.
   const loop = openLoop(file, { endsAlone: true });
@@ -61,6 +63,7 @@ export async function mountRootVolume(
   } finally {
     loop.close();
   }
+  noteRoot(paths, volume, loop.number);
   return ownDisk(paths, machine, volumeId);
 }
 

@@ -1,8 +1,11 @@
 /** Tracked connections of a namespace, by netlink: to forget those of an address that has moved. */
+import { readFileSync } from 'node:fs';
+import { inNamespace } from './libc.ts';
 import {
   attribute,
   attributesOf,
   ipv4,
+  ipv4Text,
   NETLINK_NETFILTER,
   type Netlink,
   nested,
@@ -39,6 +42,25 @@ const PLACES: Readonly<Record<'private' | 'public', readonly Place[]>> = {
   ],
 };
 
+/** With more flows than this the kernel picks those that are meant; up to here it is quicker to look at them all. */
+const MANY = 1_000;
+
+/** All flows of the namespace that have one of the addresses in one of the places: one walk through the kernel's table. */
+function flowsAmong(netlink: Netlink, addresses: readonly string[], places: readonly Place[]): Buffer[] {
+  const wanted = new Set(addresses);
+  return netlink.dump(CTNETLINK | IPCTNL_MSG_CT_GET, NFGENMSG).filter((body) => {
+    const flow = attributesOf(body, 4);
+    return places.some(({ tuple, field }) => {
+      const ends = attributesOf(flow.get(tuple) ?? Buffer.alloc(0), 0).get(CTA_TUPLE_IP);
+      const address = attributesOf(ends ?? Buffer.alloc(0), 0).get(field);
+      return address !== undefined && wanted.has(ipv4Text(address));
+    });
+  });
+}
+
+const flowCount = (namespace: string): number =>
+  inNamespace(namespace, () => Number(readFileSync('/proc/sys/net/netfilter/nf_conntrack_count', 'utf8')));
+
 /** Lets the kernel pick the flows, of which a busy router has a hundred thousand. Since Linux 5.8. */
 function flowsAt(netlink: Netlink, address: string, { tuple, field }: Place): Buffer[] {
   const request = Buffer.concat([
@@ -54,21 +76,23 @@ function flowsAt(netlink: Netlink, address: string, { tuple, field }: Place): Bu
 }
 
 /**
- * Forgets every flow in a router that has one of these private or public addresses. Returns how many. The kernel walks
- * its whole table for each address and place, which takes some ten milliseconds.
+ * Forgets every flow in a router that has one of these private or public addresses. Returns how many. The kernel's table is
+ * one for all namespaces, and each walk through it takes some ten milliseconds.
  */
 export function forgetFlows(
   namespace: string,
   kind: 'private' | 'public',
   addresses: readonly string[],
 ): number {
-  if (addresses.length === 0) return 0;
+  const tracked = addresses.length === 0 ? 0 : flowCount(namespace);
+  if (tracked === 0) return 0;
   const netlink = openNetlink(namespace, NETLINK_NETFILTER);
   try {
     let forgotten = 0;
-    const flows = addresses.flatMap((address) =>
-      PLACES[kind].flatMap((place) => flowsAt(netlink, address, place)),
-    );
+    const flows =
+      tracked > MANY
+        ? addresses.flatMap((address) => PLACES[kind].flatMap((place) => flowsAt(netlink, address, place)))
+        : flowsAmong(netlink, addresses, PLACES[kind]);
     for (const body of flows) {
       const original = attributesOf(body, 4).get(CTA_TUPLE_ORIG);
       if (!original) continue;

@@ -24,6 +24,7 @@ export const mount = libc.func(
 );
 export const ioctl = libc.func('int ioctl(int fd, unsigned long request, unsigned long argument)');
 export const ioctlBuffer = libc.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)');
+export const mknod = libc.func('int mknod(const char *path, unsigned int mode, unsigned long device)');
 export const umount2 = libc.func('int umount2(const char *target, int flags)');
 
 export const CLONE_NEWNET = 0x4000_0000;

@@ -1,5 +1,14 @@
 /** Volumes and snapshots as sparse files that share what they have in common. */
-import { closeSync, constants, existsSync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type {
@@ -8,10 +17,11 @@ import type {
   VolumeSpec,
   VolumeStatus,
 } from '@holdfast/region/drivers/volume.ts';
+import { showGrowth } from '../compute/attached.ts';
 import { entriesOf, syncDirectory } from '../compute/files.ts';
 import { inTurns } from '../compute/turns.ts';
 import type { HostLayout } from '../layout.ts';
-import { flushLoop, loopsOf } from './loop.ts';
+import { flushLoop, growLoop, loopsOf } from './loop.ts';
 import { checkedVolumeId, volumeFile, volumePaths } from './paths.ts';
 import { openPool } from './pool.ts';
 import { rootTemplate } from './template.ts';
@@ -19,15 +29,6 @@ import { rootTemplate } from './template.ts';
 const half = '.new';
 const wholeFiles = (directory: string): string[] =>
   entriesOf(directory).filter((name) => !name.endsWith(half));
-
-function syncFile(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
 
 class FileVolumes implements VolumeDriver {
   readonly #layout: HostLayout;
@@ -76,7 +77,7 @@ class FileVolumes implements VolumeDriver {
     return this.#inTurn(spec.id, async () => {
       const path = this.#volume(spec.id);
       if (!existsSync(path)) await this.#make(path, await this.#contents(spec), spec.sizeBytes);
-      else if (statSync(path).size < spec.sizeBytes) this.#grow(path, spec.sizeBytes);
+      else if (statSync(path).size < spec.sizeBytes) this.#grow(spec.id, spec.sizeBytes);
       return { id: spec.id, sizeBytes: statSync(path).size };
     });
   }
@@ -93,14 +94,19 @@ class FileVolumes implements VolumeDriver {
     return undefined;
   }
 
-  #grow(path: string, sizeBytes: number): void {
+  #grow(id: string, sizeBytes: number): void {
+    const path = this.#volume(id);
     const file = openSync(path, 'r+');
     try {
       ftruncateSync(file, sizeBytes);
+      fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    syncFile(path);
+    for (const { number } of loopsOf(path)) {
+      growLoop(number);
+      showGrowth(this.#layout, id);
+    }
   }
 
   async remove(id: string): Promise<void> {
@@ -108,6 +114,8 @@ class FileVolumes implements VolumeDriver {
     return this.#inTurn(id, async () => {
       const path = this.#volume(id);
       if (loopsOf(path).length > 0) throw new Error(`the volume ${id} is in use still`);
+      // Its space is given back also while a device that was cut off keeps the file, until that machine's boot ends.
+      if (existsSync(path)) truncateSync(path, 0);
       await rm(path, { force: true });
     });
   }

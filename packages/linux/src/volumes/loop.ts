@@ -2,13 +2,16 @@
  * Loop devices: block devices that the kernel makes of files. Which file each one has is asked of the kernel and kept
  * nowhere else, so that what a killed process left is found.
  */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf } from '../compute/files.ts';
 import { callFailed, errno, ioctl, ioctlBuffer } from '../host/libc.ts';
 
 // <linux/loop.h>
 const LOOP_CLR_FD = 0x4c01;
+const LOOP_SET_STATUS64 = 0x4c04;
+const LOOP_GET_STATUS64 = 0x4c05;
 const LOOP_SET_CAPACITY = 0x4c07;
 const LOOP_CONFIGURE = 0x4c0a;
 const LOOP_CTL_GET_FREE = 0x4c82;
@@ -18,10 +21,14 @@ const LO_FLAGS_AUTOCLEAR = 4;
 const LO_FLAGS_DIRECT_IO = 16;
 /** struct loop_config: fd, block size, then struct loop_info64, whose flags and name stand here. */
 const CONFIG_BYTES = 304;
-const FLAGS_AT = 8 + 52;
-const NAME_AT = 8 + 56;
+const INFO_AT = 8;
+const INFO_BYTES = 232;
+/** In struct loop_info64. */
+const [OFFSET_AT, FLAGS_AT, NAME_AT] = [24, 52, 56];
+/** Where a device that was cut off begins in its file: far behind the end of any. */
+const nowhere = 2n ** 60n;
 
-const EBUSY = 16;
+const [EAGAIN, EBUSY] = [11, 16];
 const blockDevices = '/sys/block';
 
 export interface LoopDevice {
@@ -29,19 +36,29 @@ export interface LoopDevice {
   readonly number: number;
   /** The file behind it, as the kernel names it. */
   readonly file: string;
+  /** It was cut off from its file, see `cutLoop`. */
+  readonly cut: boolean;
 }
 
 export const loopPath = (number: number): string => `/dev/loop${number}`;
 
-/** The file behind a loop device; undefined when it has none. */
-export function fileOfLoop(number: number): string | undefined {
+/** One word of what the kernel says of a device; undefined when it has none. */
+function readDevice(number: number, name: string): string | undefined {
   try {
-    return readFileSync(join(blockDevices, `loop${number}`, 'loop', 'backing_file'), 'utf8').trimEnd();
+    return readFileSync(join(blockDevices, `loop${number}`, name), 'utf8').trimEnd();
   } catch (error) {
     if (['ENOENT', 'ENODEV', 'ENXIO'].includes(codeOf(error) ?? '')) return undefined;
     throw error;
   }
 }
+
+/** The file behind a loop device; undefined when it has none. */
+export const fileOfLoop = (number: number): string | undefined => readDevice(number, 'loop/backing_file');
+
+/** The size of the block device. */
+export const loopBytes = (number: number): number => Number(readDevice(number, 'size') ?? 0) * 512;
+
+export const isCut = (number: number): boolean => (readDevice(number, 'loop/offset') ?? '0') !== '0';
 
 /** The folder as the kernel names it. */
 const realFolder = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
@@ -52,14 +69,14 @@ export function findLoops(folder: string): LoopDevice[] {
   return readdirSync(blockDevices).flatMap((name) => {
     const number = Number(/^loop(\d+)$/.exec(name)?.[1] ?? Number.NaN);
     const file = Number.isNaN(number) ? undefined : fileOfLoop(number);
-    return file?.startsWith(real) ? [{ number, file }] : [];
+    return file?.startsWith(real) ? [{ number, file, cut: isCut(number) }] : [];
   });
 }
 
-/** Those of one file: one, or none. */
+/** Those by which one file can be written: one, or none. */
 export const loopsOf = (file: string): LoopDevice[] =>
   findLoops(dirname(file)).filter(
-    (loop) => basename(loop.file).replace(/ \(deleted\)$/, '') === basename(file),
+    ({ file: found, cut }) => !cut && basename(found).replace(/ \(deleted\)$/, '') === basename(file),
   );
 
 function freeLoop(): number {
@@ -90,8 +107,8 @@ export function openLoop(file: string, { endsAlone }: { endsAlone: boolean }): O
   try {
     const config = Buffer.alloc(CONFIG_BYTES);
     config.writeUInt32LE(backing, 0);
-    config.writeUInt32LE(LO_FLAGS_DIRECT_IO | (endsAlone ? LO_FLAGS_AUTOCLEAR : 0), FLAGS_AT);
-    config.write(basename(file).slice(0, 63), NAME_AT);
+    config.writeUInt32LE(LO_FLAGS_DIRECT_IO | (endsAlone ? LO_FLAGS_AUTOCLEAR : 0), INFO_AT + FLAGS_AT);
+    config.write(basename(file).slice(0, 63), INFO_AT + NAME_AT);
     for (;;) {
       const number = freeLoop();
       const device = openSync(loopPath(number), 'r+');
@@ -105,6 +122,41 @@ export function openLoop(file: string, { endsAlone }: { endsAlone: boolean }): O
     }
   } finally {
     closeSync(backing);
+  }
+}
+
+/** Has anybody mounted it, in whichever namespace? */
+export function isClaimed(number: number): boolean {
+  try {
+    closeSync(openSync(loopPath(number), constants.O_RDONLY | constants.O_EXCL));
+    return false;
+  } catch (error) {
+    if (codeOf(error) === 'EBUSY') return true;
+    if (codeOf(error) === 'ENXIO') return false;
+    throw error;
+  }
+}
+
+/** How often what is written at the same moment may be in the way. */
+const cutAttempts = 100;
+
+/**
+ * Cuts a device off from its file, at once and whoever has it open or mounted: its size becomes 0, and whatever is read
+ * or written from now on fails. The file may be used otherwise, and the number stays taken until `endLoop`.
+ */
+export async function cutLoop(number: number): Promise<void> {
+  const device = openSync(loopPath(number), 'r+');
+  try {
+    const info = Buffer.alloc(INFO_BYTES);
+    for (let attempt = 1; ; attempt++) {
+      if (ioctlBuffer(device, LOOP_GET_STATUS64, info) !== 0) throw callFailed('ioctl', loopPath(number));
+      info.writeBigUInt64LE(nowhere, OFFSET_AT);
+      if (ioctlBuffer(device, LOOP_SET_STATUS64, info) === 0) return;
+      if (errno() !== EAGAIN || attempt === cutAttempts) throw callFailed('ioctl', loopPath(number));
+      await delay(5);
+    }
+  } finally {
+    closeSync(device);
   }
 }
 
