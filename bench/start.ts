@@ -33,7 +33,7 @@ for (let round = 0; round < 10; round += 1) {
     ...process.env,
     HOLDFAST_STATE_DIRECTORY: folder,
     HOLDFAST_PREFIX: 'hfbs',
-    HOLDFAST_PUBLIC_CIDR: '198.19.240.0/22',
+    HOLDFAST_PUBLIC_CIDR: '198.19.240.0/23',
   };
   const driver = asRoot ? 'linux' : 'sim';
   const startedAt = performance.now();

@@ -91,7 +91,7 @@ const peerOf = (name: string, env: Record<string, string>, image: string): Peer 
 });
 
 const moto = await startMoto();
-const region = await startRegion({ prefix: 'hbt', driver: 'linux', publicCidr: '198.19.244.0/22' });
+const region = await startRegion({ prefix: 'hbt', driver: 'linux', publicCidr: '198.19.242.0/23' });
 try {
   const peers = [peerOf('holdfast', region.env, 'debian-12-*')];
   if (moto) {
