@@ -17,7 +17,7 @@ if (missing.length > 0) {
   process.exit(0);
 }
 
-const layout = hostLayout({ prefix: 'hfb', publicCidr: '198.19.16.0/20' });
+const layout = hostLayout({ prefix: 'hfb', publicCidr: '198.19.16.0/22' });
 const allow = { ruleNumber: 100, action: 'allow', cidr: '0.0.0.0/0', protocol: -1 } as const;
 
 function vpc(vpcId: string, change: Partial<VpcTopology> = {}): VpcTopology {

@@ -1,14 +1,16 @@
 /** What the network does over time: with flows that are under way, and with what a crash has left half done. */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { inNamespace } from '@holdfast/linux/host/libc.ts';
 import { deleteVeths, listLinks } from '@holdfast/linux/host/links.ts';
-import { connectTcp, listenTcp } from '@holdfast/linux/host/namespace-sockets.ts';
+import { bindUdp, connectTcp, listenTcp } from '@holdfast/linux/host/namespace-sockets.ts';
 import { listNamespaces, removeNamespace } from '@holdfast/linux/host/namespaces.ts';
 import { withNetlink } from '@holdfast/linux/host/netlink.ts';
 import { deleteTable } from '@holdfast/linux/host/nftables.ts';
@@ -85,6 +87,33 @@ describe('flows under way', { skip }, () => {
     } finally {
       second.close();
     }
+  });
+
+  test('of many flows only those of the address that moves are forgotten', async () => {
+    const [group] = topology.securityGroups;
+    const everything = { protocol: -1, peer: { cidr: '0.0.0.0/0' } } as const;
+    const open = { ...topology, securityGroups: [{ ...group!, ingress: [everything] }] };
+    await network.driver.apply(open, 2);
+    const router = `${layout.prefix}-${topology.vpcId}`;
+    const flows = (): number =>
+      inNamespace(router, () => Number(readFileSync('/proc/sys/net/netfilter/nf_conntrack_count', 'utf8')));
+    const send = async (namespace: string, to: string, ports: number): Promise<void> => {
+      const caller = createSocket('udp4').on('error', () => undefined);
+      caller.bind({ fd: bindUdp(namespace, '0.0.0.0', 0) });
+      for (let port = 1; port <= ports; port++) caller.send('?', port, to, () => undefined);
+      const expected = flows() + ports;
+      for (const end = performance.now() + PATIENT_MS; flows() < expected; await wait(10))
+        assert.ok(performance.now() < end, `${flows()} flows`);
+      caller.close();
+    };
+    await send(network.namespace('i-3'), '10.0.1.12', 200);
+    await send(network.outside.namespace, network.publicAddress(1), 1_200);
+    const without = open.interfaces.map((one) => ({
+      ...one,
+      addresses: one.addresses.map((address) => ({ private: address.private })),
+    }));
+    await network.driver.apply({ ...open, interfaces: without }, 3);
+    assert.ok(flows() >= 200 && flows() < 300, `${flows()} flows are left, those inside`);
   });
 
   test("a private address's flows are forgotten when somebody else gets it", async () => {
