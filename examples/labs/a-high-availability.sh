@@ -20,7 +20,7 @@ clean_up() {
 trap clean_up EXIT
 
 ssh_to() { ssh -q -i "$folder/mykeypair.pem" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 "admin@$1" "${@:2}"; }
-console_holds() { aws ec2 get-console-output --instance-id "$first" --latest --query Output --output text | grep -F "$1" >/dev/null; }
+console_holds() { aws ec2 get-console-output --instance-id "$first" --query Output --output text | grep -F "$1" >/dev/null; }
 both_are_healthy() { is_target "$group" "$first" healthy && is_target "$group" "$second" healthy; }
 
 step 'A1  an instance with user data, in the default VPC, with two existing security groups'
