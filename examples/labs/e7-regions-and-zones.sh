@@ -12,8 +12,6 @@ trap clean_up EXIT
 regions() { aws ec2 describe-regions --output text "$@"; }
 zones() { aws ec2 describe-availability-zones --output text "$@"; }
 names='AvailabilityZones[].ZoneName'
-# refused CODE COMMAND…: the command must fail with this code.
-refused() { local said; ! said=$("${@:2}" 2>&1) && holds "$said" "($1)"; }
 here=$AWS_DEFAULT_REGION
 
 step 'E7  the regions'

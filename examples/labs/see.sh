@@ -26,6 +26,9 @@ equal() { [ "$1" = "$2" ] || { printf '   "%s" is not "%s"\n' "$1" "$2" >&2; ret
 not() { ! "$@"; }
 holds() { case $1 in *"$2"*) return 0 ;; *) printf '   no "%s" in: %.400s\n' "$2" "$1" >&2; return 1 ;; esac; }
 
+# refused CODE COMMAND…: the command must fail, and with this code.
+refused() { local said; ! said=$("${@:2}" 2>&1) && holds "$said" "($1)"; }
+
 # page URL: the body; fails when there is no answer or it is an error.
 page() { curl -sf --max-time 5 "$1"; }
 serves() { page "$1" >/dev/null; }
