@@ -1,0 +1,240 @@
+/**
+ * Two hundred real instances in one VPC on this machine: launched by one call, all running their user data, each reaching
+ * others, a rule for all of them, and nothing left at the end. Needs root and an idle machine:
+ * `node bench/two-hundred.ts [nano] [systemd]`, by default with the light init and then with systemd.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import * as ec2 from '@aws-sdk/client-ec2';
+import { connect, until } from '../packages/holdfast/src/demo/stack.ts';
+import { linuxCompute } from '../packages/linux/src/compute/index.ts';
+import { hostSnapshot, snapshotDifference } from '../packages/linux/src/host/snapshot.ts';
+import { endpointNamespace, hostLayout } from '../packages/linux/src/layout.ts';
+import { startRegion } from '../test/support/region.ts';
+import { echo, Prober, reportRounds, socketIn } from './probes.ts';
+
+const COUNT = 200;
+/** Those whom all others ask, and those whom the new rule opens before the eyes of the clock. */
+const SAMPLED = 20;
+const WATCHED = 5;
+const PORT = 9000;
+const OPENED_PORT = 9001;
+const FIRST_LINE = '#!/bin/sh\necho "first line at $(date +%s%N)"\n';
+
+const publicCidr = '198.19.24.0/21';
+const region = await startRegion({ prefix: 'hbt', driver: 'linux', publicCidr });
+const { ec2: client } = connect(region.endpoint, 'us-west-2');
+const layout = hostLayout({
+  prefix: 'hbt',
+  publicCidr,
+  stateDirectory: region.env.HOLDFAST_STATE_DIRECTORY ?? '',
+});
+const compute = linuxCompute(layout);
+const report = (what: string, figure: string): void => console.log(`${what.padEnd(62)} ${figure}`);
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
+interface Node {
+  readonly id: string;
+  readonly namespace: string;
+  readonly address: string;
+}
+
+/** A VPC with two subnets and a group whose members may ask one another at one port. */
+async function makeVpc(): Promise<{ vpcId: string; subnets: string[]; groupId: string }> {
+  const { Vpc } = await client.send(new ec2.CreateVpcCommand({ CidrBlock: '10.0.0.0/16' }));
+  const VpcId = Vpc?.VpcId ?? '';
+  const subnets: string[] = [];
+  for (const [n, zone] of ['us-west-2a', 'us-west-2b'].entries()) {
+    const input = { VpcId, CidrBlock: `10.0.${n + 1}.0/24`, AvailabilityZone: zone };
+    subnets.push((await client.send(new ec2.CreateSubnetCommand(input))).Subnet?.SubnetId ?? '');
+  }
+  const { GroupId = '' } = await client.send(
+    new ec2.CreateSecurityGroupCommand({ VpcId, GroupName: 'all', Description: 'all' }),
+  );
+  await allow(GroupId, PORT);
+  return { vpcId: VpcId, subnets, groupId: GroupId };
+}
+
+const permission = (port: number): ec2.IpPermission => ({
+  IpProtocol: 'udp',
+  FromPort: port,
+  ToPort: port,
+  IpRanges: [{ CidrIp: '10.0.0.0/16' }],
+});
+const allow = (GroupId: string, port: number): Promise<unknown> =>
+  client.send(new ec2.AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [permission(port)] }));
+
+async function launch(count: number, subnetId: string, groupId: string, init: string): Promise<Node[]> {
+  const { Images } = await client.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
+  const { Instances = [] } = await client.send(
+    new ec2.RunInstancesCommand({
+      ImageId: Images?.[0]?.ImageId,
+      InstanceType: 't2.nano',
+      SubnetId: subnetId,
+      SecurityGroupIds: [groupId],
+      MinCount: count,
+      MaxCount: count,
+      UserData: Buffer.from(FIRST_LINE).toString('base64'),
+      TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'holdfast:init', Value: init }] }],
+    }),
+  );
+  return Instances.map(({ InstanceId: id = '', PrivateIpAddress: address = '' }) => {
+    return { id, address, namespace: endpointNamespace(layout, id) };
+  });
+}
+
+/** When an instance's user data began, in ms since 1970. */
+const firstLineAt = ({ id }: Node): Promise<number> =>
+  until(`user data of ${id}`, 300_000, async () => {
+    const path = compute.consolePath(id);
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    const found = /first line at (\d+)/.exec(text)?.[1];
+    return found === undefined ? undefined : Number(BigInt(found) / 1000n) / 1000;
+  });
+
+const states = async (ids: readonly string[]): Promise<(string | undefined)[]> => {
+  const answer = await client.send(new ec2.DescribeInstancesCommand({ InstanceIds: [...ids] }));
+  return answer.Reservations?.flatMap((one) => one.Instances ?? []).map(({ State }) => State?.Name) ?? [];
+};
+
+async function terminate(ids: readonly string[]): Promise<void> {
+  await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [...ids] }));
+  await until('all are terminated', 120_000, async () =>
+    (await states(ids)).every((state) => state === 'terminated') ? true : undefined,
+  );
+}
+
+/** Every instance asks each sampled one, three times at most: datagrams may be dropped where everybody sends at once. */
+async function reachEachOther(nodes: readonly Node[]): Promise<void> {
+  const sampled = nodes.filter((_, n) => n % (COUNT / SAMPLED) === 0);
+  const echoes = await Promise.all(sampled.map(({ namespace, id }) => echo(namespace, PORT, id)));
+  const begun = performance.now();
+  const missing: string[] = [];
+  for (const node of nodes) {
+    const socket = await socketIn(node.namespace);
+    const answered = new Set<string>();
+    socket.on('message', (message) => answered.add(String(message).split(' ')[0] ?? ''));
+    const others = sampled.filter(({ id }) => id !== node.id);
+    for (let round = 0; round < 3 && answered.size < others.length; round++) {
+      for (const { id, address } of others)
+        if (!answered.has(id)) socket.send('?', PORT, address, () => undefined);
+      for (const end = performance.now() + 1_000; answered.size < others.length; await delay(1))
+        if (performance.now() > end) break;
+    }
+    missing.push(...others.filter(({ id }) => !answered.has(id)).map(({ id }) => `${node.id} → ${id}`));
+    socket.close();
+  }
+  const pairs = nodes.length * SAMPLED - SAMPLED;
+  report(
+    `each of ${nodes.length} asks each of ${SAMPLED} sampled others`,
+    `${pairs - missing.length} of ${pairs} answered, in ${seconds(performance.now() - begun)}${missing.length > 0 ? '  MISSED' : ''}`,
+  );
+  for (const one of echoes) one.close();
+}
+
+/** A rule added to the group of all: from the call until the last of the sampled ones is reached by it. */
+async function openPort(nodes: readonly Node[], GroupId: string): Promise<void> {
+  const sampled = nodes.filter((_, n) => n % (COUNT / WATCHED) === 1);
+  const echoes = await Promise.all(sampled.map(({ namespace }) => echo(namespace, OPENED_PORT)));
+  const took: number[] = [];
+  for (let round = 0; round < 10; round++) {
+    const probers: Prober[] = [];
+    // From one instance: what is measured is the rule, not who asks.
+    for (const { address } of sampled)
+      probers.push(new Prober(await socketIn(nodes[0]?.namespace), address, OPENED_PORT));
+    await delay(100);
+    const calledAt = performance.now();
+    await allow(GroupId, OPENED_PORT);
+    await until('all are reached', 10_000, async () =>
+      probers.every(({ answers }) => answers.length > 0) ? true : undefined,
+    );
+    took.push(Math.max(...probers.map(({ answers }) => (answers[0]?.sentAt ?? 0) - calledAt)));
+    await Promise.all(probers.map((one) => one.close()));
+    await client.send(
+      new ec2.RevokeSecurityGroupIngressCommand({ GroupId, IpPermissions: [permission(OPENED_PORT)] }),
+    );
+    await delay(100);
+  }
+  for (const one of echoes) one.close();
+  reportRounds(`a rule added to a group of ${nodes.length}: call → ${WATCHED} of them reached`, took, 20);
+}
+
+const memoryOf = (pid: number): number =>
+  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1000;
+const available = (): number =>
+  Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) / 1e6;
+
+async function memory(nodes: readonly Node[], availableBefore: number): Promise<void> {
+  const usage = await Promise.all(
+    nodes.map(async ({ id }) => ((await compute.usage(id))?.memoryBytes ?? 0) / 1e6),
+  );
+  const { control, edge } = JSON.parse((await region.holdfast('status', '--json')).stdout) as {
+    control: { pid: number };
+    edge: { pid: number };
+  };
+  report('memory of an idle instance, p50', `${median(usage).toFixed(1)} MB`);
+  report(
+    'memory of control, of the edge; taken from this machine',
+    `${memoryOf(control.pid).toFixed(0)} MB, ${memoryOf(edge.pid).toFixed(0)} MB; ${(availableBefore - available()).toFixed(1)} GB`,
+  );
+}
+
+async function story(init: string): Promise<void> {
+  console.log(`\n${COUNT} instances with ${init}`);
+  const { vpcId, subnets, groupId } = await makeVpc();
+  // The first one brings what the region keeps as long as it is up.
+  const [warm] = await launch(1, subnets[0] ?? '', groupId, init);
+  if (warm) await firstLineAt(warm);
+  await terminate([warm?.id ?? '']);
+  const found = hostSnapshot();
+  const availableBefore = available();
+  const calledAt = Date.now();
+  const halves = await Promise.all(subnets.map((id) => launch(COUNT / 2, id, groupId, init)));
+  const nodes = halves.flat();
+  const ids = nodes.map(({ id }) => id);
+  report('two calls for a hundred each: answered', seconds(Date.now() - calledAt));
+  const first = await Promise.all(nodes.map(firstLineAt));
+  report('call → all run their user data', seconds(Math.max(...first) - calledAt));
+  await until('all run', 60_000, async () =>
+    (await states(ids)).every((state) => state === 'running') ? true : undefined,
+  );
+  report('call → all shown as running', seconds(Date.now() - calledAt));
+  // The rest of their boots is not what is measured.
+  await delay(init === 'nano' ? 5_000 : 20_000);
+  await memory(nodes, availableBefore);
+  await reachEachOther(nodes);
+  await openPort(nodes, groupId);
+
+  const alone: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const startedAt = Date.now();
+    const [one] = await launch(1, subnets[0] ?? '', groupId, init);
+    if (one) alone.push((await firstLineAt(one)) - startedAt);
+    if (one) ids.push(one.id);
+    await delay(1_000);
+  }
+  report('one more beside them: call → its user data, p50 of 3', `${median(alone).toFixed(0)} ms`);
+
+  const endedAt = Date.now();
+  await terminate(ids);
+  report('call → all terminated', seconds(Date.now() - endedAt));
+  const left = await until('nothing is left', 10_000, async () => {
+    const more = snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('hbt'));
+    return more.length === 0 ? more : undefined;
+  }).catch(() => snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('hbt')));
+  report('left of them on this machine', left.length === 0 ? 'nothing' : `${left.join('; ')}  MISSED`);
+  for (const SubnetId of subnets) await client.send(new ec2.DeleteSubnetCommand({ SubnetId }));
+  await client.send(new ec2.DeleteSecurityGroupCommand({ GroupId: groupId }));
+  await client.send(new ec2.DeleteVpcCommand({ VpcId: vpcId }));
+}
+
+try {
+  const wanted = process.argv.slice(2);
+  for (const init of wanted.length > 0 ? wanted : ['nano', 'systemd']) await story(init);
+  report('load of this machine', readFileSync('/proc/loadavg', 'utf8').trim());
+} finally {
+  compute.close();
+  await region.down();
+}
