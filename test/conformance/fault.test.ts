@@ -21,7 +21,7 @@ const zone = { region: 'us-west-2', target: 'zone', id: 'us-west-2b' };
 
 describe('holdfast fault', { timeout: 120_000 }, () => {
   before(async () => {
-    region = await startRegion({ prefix: 'hfc', publicCidr: '198.19.160.0/20', driver: 'sim' });
+    region = await startRegion({ prefix: 'hfc', driver: 'sim' });
   });
   after(async () => {
     await region?.down();

@@ -1,6 +1,9 @@
 /** Image ids from elsewhere, and launches by parameter instead of by id. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { virtualClock } from '../src/clock.ts';
+import { simBaseImage } from '../src/drivers/sim/compute.ts';
+import { simDrivers } from '../src/drivers/sim/index.ts';
 import { imageMappings, mapImage, unmapImage } from '../src/services/ec2/image/mapping.ts';
 import { ec2World, REGION } from './ec2-world.ts';
 
@@ -119,6 +122,28 @@ describe('an image id that no image has', () => {
       [[FOREIGN, 'debian-12']],
     );
     assert.equal((await call('DescribeImages', { ImageIds: [FOREIGN] })).Images.length, 1);
+  });
+});
+
+describe('an imported image', () => {
+  test('is the account’s own, launches, and is gone from the region that deregisters it', async () => {
+    const clock = virtualClock();
+    const drivers = simDrivers(clock);
+    const ours = { ...simBaseImage, name: 'ours', imported: true };
+    drivers.compute.images = async () => [simBaseImage, ours];
+    const { call, launchOne, state } = await ec2World({ clock, drivers });
+    const own = async (inRegion = REGION): Promise<{ ImageId: string; Public: boolean }[]> =>
+      (await call('DescribeImages', { Owners: ['self'] }, inRegion)).Images;
+    const [image] = await own();
+    assert.equal(image?.Public, false);
+    const id = await launchOne({ ImageId: image?.ImageId });
+    assert.equal(await state(id), 'running');
+    await assert.rejects(call('DeregisterImage', { ImageId: FOREIGN }), code('InvalidAMIID.NotFound'));
+    await call('DeregisterImage', { ImageId: image?.ImageId });
+    assert.deepEqual(await own(), []);
+    assert.equal((await own('eu-west-1')).length, 1);
+    await assert.rejects(call('DeregisterImage', { ImageId: image?.ImageId }), code('InvalidAMIID.NotFound'));
+    assert.equal(await state(id), 'running');
   });
 });
 
