@@ -11,12 +11,13 @@ see() {
   if "$@"; then printf '   seen: %s\n' "$what"; else printf '   NOT SEEN: %s\n' "$what" >&2; exit 1; fi
 }
 
-# see_within SECONDS WHAT COMMAND…: the command must succeed within so many seconds.
+# see_within SECONDS WHAT COMMAND…: the command must succeed within so many seconds. What it says of its failures is shown
+# when it never does.
 see_within() {
-  local until=$((SECONDS + $1)) what=$2
+  local until=$((SECONDS + $1)) what=$2 said
   shift 2
-  until "$@"; do
-    if ((SECONDS >= until)); then printf '   NOT SEEN in time: %s\n' "$what" >&2; exit 1; fi
+  until said=$("$@" 2>&1 >/dev/null); do
+    if ((SECONDS >= until)); then printf '%s\n   NOT SEEN in time: %s\n' "$said" "$what" >&2; exit 1; fi
     sleep 0.2
   done
   printf '   seen: %s\n' "$what"
