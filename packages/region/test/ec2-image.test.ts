@@ -22,12 +22,13 @@ describe('an image', () => {
     const { call, describe, drivers, launchOne, idle, state, errors } = await ec2World();
     const id = await launchOne();
     const before = await describe(id);
-    const captured: (string | undefined)[] = [];
-    const capture = drivers.compute.capture.bind(drivers.compute);
-    drivers.compute.capture = async (machine, layer) => {
-      captured.push((await drivers.compute.status(machine))?.state, await state(id));
-      return capture(machine, layer);
+    const taken: (string | undefined)[] = [];
+    const take = drivers.volumes.snapshot.bind(drivers.volumes);
+    drivers.volumes.snapshot = async (volume, snapshot) => {
+      taken.push((await drivers.compute.status(id))?.state, await state(id));
+      return take(volume, snapshot);
     };
+    drivers.volumes.write(before.BlockDeviceMappings?.[0]?.Ebs?.VolumeId ?? '', 'golden');
     const { ImageId } = await call('CreateImage', {
       InstanceId: id,
       Name: 'golden image',
@@ -37,7 +38,7 @@ describe('an image', () => {
     assert.equal((await described()).State, 'pending');
     await idle();
     assert.equal((await described()).State, 'available');
-    assert.deepEqual(captured, ['stopped', 'running'], 'the machine was down, the instance never said so');
+    assert.deepEqual(taken, ['stopped', 'running'], 'the machine was down, the instance never said so');
     assert.deepEqual((await described()).Tags, [{ Key: 'app', Value: 'shop' }]);
     const after = await describe(id);
     assert.equal(after.State?.Name, 'running');
@@ -50,7 +51,9 @@ describe('an image', () => {
     assert.equal(Snapshots[0].SnapshotId, snapshotId);
     assert.equal(Snapshots[0].State, 'completed');
     const copy = await launchOne({ ImageId });
-    assert.deepEqual(drivers.compute.spec(copy)?.layers, ['base-debian-12-simulated', snapshotId]);
+    assert.deepEqual(drivers.compute.spec(copy)?.layers, ['base-debian-12-simulated']);
+    const root = (await describe(copy)).BlockDeviceMappings?.[0]?.Ebs?.VolumeId ?? '';
+    assert.equal(drivers.volumes.read(root), 'golden');
     assert.equal(await state(copy), 'running');
     assert.deepEqual(errors, []);
   });
@@ -91,10 +94,10 @@ describe('an image', () => {
     assert.equal((await call('DescribeSnapshots')).Snapshots[0].State, 'error');
   });
 
-  test('that cannot be captured is given up, and the instance comes back', async () => {
+  test('whose snapshot cannot be taken is given up, and the instance comes back', async () => {
     const { call, drivers, launchOne, advance, idle, state } = await ec2World();
     const id = await launchOne();
-    drivers.compute.capture = async () => {
+    drivers.volumes.snapshot = async () => {
       throw new Error('no space left on device');
     };
     const { ImageId } = await call('CreateImage', { InstanceId: id, Name: 'doomed' });
@@ -106,8 +109,8 @@ describe('an image', () => {
     assert.equal(await state(id), 'running');
   });
 
-  test('keeps its snapshot until it is deregistered, and the data until nothing stands on them', async () => {
-    const { call, drivers, launchOne, idle } = await ec2World();
+  test('keeps its snapshot until it is deregistered; its instances need neither', async () => {
+    const { call, drivers, launchOne, idle, state } = await ec2World();
     const id = await launchOne();
     const { ImageId } = await call('CreateImage', { InstanceId: id, Name: 'golden', NoReboot: true });
     await idle();
@@ -118,10 +121,10 @@ describe('an image', () => {
     await assert.rejects(call('DescribeImages', { ImageIds: [ImageId] }), { code: 'InvalidAMIID.NotFound' });
     await call('DeleteSnapshot', { SnapshotId });
     await idle();
-    assert.deepEqual(await drivers.compute.listLayers(), [SnapshotId], 'an instance still stands on it');
-    await call('TerminateInstances', { InstanceIds: [copy] });
+    assert.deepEqual(await drivers.volumes.listSnapshots(), []);
+    await call('RebootInstances', { InstanceIds: [copy] });
     await idle();
-    assert.deepEqual(await drivers.compute.listLayers(), []);
+    assert.equal(await state(copy), 'running', 'its volumes are its own');
     await assert.rejects(call('DeleteSnapshot', { SnapshotId }), { code: 'InvalidSnapshot.NotFound' });
   });
 

@@ -2,8 +2,10 @@
 import type { Reconciler } from '../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../common/service.ts';
 import { faultLoop } from './fault/loop.ts';
-import { baseImageLoop, imageLoop, layerLoop } from './image/loop.ts';
-import * as image from './image/operations.ts';
+import { copyImage } from './image/copy.ts';
+import { createImage, deregisterImage, registerImage } from './image/create.ts';
+import * as image from './image/describe.ts';
+import { baseImageLoop, imageLoop } from './image/loop.ts';
 import * as attributes from './instance/attributes.ts';
 import { automaticRecoveryLoop } from './instance/automatic-recovery.ts';
 import { getConsoleOutput, getPasswordData } from './instance/console.ts';
@@ -28,14 +30,15 @@ export { stateOf } from './instance/state.ts';
 export { type ResolvedTemplate, resolveLaunchTemplate } from './launch-template/launch-template.ts';
 
 export const computeOperations: Readonly<Record<string, Operation>> = {
-  CreateImage: image.createImage,
+  CopyImage: copyImage,
+  CreateImage: createImage,
   CreateKeyPair: keyPair.createKeyPair,
   CreateLaunchTemplate: template.createLaunchTemplate,
   CreateLaunchTemplateVersion: template.createLaunchTemplateVersion,
   DeleteKeyPair: keyPair.deleteKeyPair,
   DeleteLaunchTemplate: template.deleteLaunchTemplate,
   DeleteLaunchTemplateVersions: version.deleteLaunchTemplateVersions,
-  DeregisterImage: image.deregisterImage,
+  DeregisterImage: deregisterImage,
   DescribeImageAttribute: image.describeImageAttribute,
   DescribeImages: image.describeImages,
   DescribeInstanceAttribute: attributes.describeInstanceAttribute,
@@ -50,8 +53,11 @@ export const computeOperations: Readonly<Record<string, Operation>> = {
   GetLaunchTemplateData: getLaunchTemplateData,
   GetPasswordData: getPasswordData,
   ImportKeyPair: keyPair.importKeyPair,
+  ModifyImageAttribute: image.modifyImageAttribute,
   ModifyInstanceAttribute: attributes.modifyInstanceAttribute,
   ModifyLaunchTemplate: template.modifyLaunchTemplate,
+  RegisterImage: registerImage,
+  ResetImageAttribute: image.resetImageAttribute,
   RebootInstances: power.rebootInstances,
   ResetInstanceAttribute: attributes.resetInstanceAttribute,
   RunInstances: runInstances,
@@ -70,5 +76,4 @@ export const computeReconcilers = (context: LoopContext): readonly Reconciler[] 
   faultLoop(context),
   imageLoop(context),
   baseImageLoop(context),
-  layerLoop(context),
 ];

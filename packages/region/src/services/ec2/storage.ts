@@ -1,6 +1,7 @@
 /** The storage part of EC2: every operation and loop of volumes and snapshots. */
 import type { Reconciler } from '../../reconcile/reconciler.ts';
 import type { LoopContext, Operation } from '../common/service.ts';
+import { copySnapshot } from './image/copy.ts';
 import * as snapshot from './snapshot/create.ts';
 import * as snapshots from './snapshot/describe.ts';
 import { snapshotDataLoop, snapshotLoop } from './snapshot/loop.ts';
@@ -12,6 +13,7 @@ import { describeVolumesModifications, modifyVolume } from './volume/modify.ts';
 
 export const storageOperations: Readonly<Record<string, Operation>> = {
   AttachVolume: attachVolume,
+  CopySnapshot: copySnapshot,
   CreateSnapshot: snapshot.createSnapshot,
   CreateSnapshots: snapshot.createSnapshots,
   CreateVolume: createVolume,
@@ -24,8 +26,10 @@ export const storageOperations: Readonly<Record<string, Operation>> = {
   DescribeVolumes: volumes.describeVolumes,
   DescribeVolumesModifications: describeVolumesModifications,
   DetachVolume: detachVolume,
+  ModifySnapshotAttribute: snapshots.modifySnapshotAttribute,
   ModifyVolume: modifyVolume,
   ModifyVolumeAttribute: volumes.modifyVolumeAttribute,
+  ResetSnapshotAttribute: snapshots.resetSnapshotAttribute,
 };
 
 export const storageReconcilers = (context: LoopContext): readonly Reconciler[] => [

@@ -7,7 +7,10 @@ import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import type { Reader, Store } from '../../../store/store.ts';
 import type { PreparationContext, Scope } from '../../common/service.ts';
 import { imageIdMalformed, imageNotFound, imageUnavailable } from '../compute-errors.ts';
+import { snapshots } from '../snapshot/snapshot.ts';
+import { ROOT_DEVICE, type VolumeShape } from '../volume/volume.ts';
 import { formerImages, mappedImage } from './mapping.ts';
+import type { Permission } from './permission.ts';
 import { imageIdMeant } from './public-parameter.ts';
 
 /** What AWS calls the owner of the images that it makes itself. */
@@ -16,18 +19,29 @@ export const AMAZON_ACCOUNT = '137112412989';
 /** What the compute driver offers, by name; in the region `global`. Written by the loop `ec2.base-image`. */
 export const baseImages = resourceType<BaseImage, null>('ec2.base-image');
 
+/** A volume that an instance of the image gets. */
+export interface ImageDisk extends VolumeShape {
+  readonly device: string;
+  /** None: it is empty at first. */
+  readonly snapshotId?: string;
+  readonly deleteOnTermination: boolean;
+}
+
 export interface ImageSpec {
   readonly name: string;
   readonly description: string;
   readonly architecture: 'x86_64' | 'arm64';
-  /** The base first; the last one is this image's own, and bears its snapshot's id. */
+  /** What lies under the root volume, the base first. */
   readonly layers: readonly string[];
-  readonly snapshotId: string;
-  /** Size of the root volume, in GiB. */
-  readonly volumeSizeGib: number;
-  readonly instanceId: string;
-  /** The instance's boot that waits until the disk is captured; absent when nothing is rebooted for it. */
+  /** The root first. */
+  readonly disks: readonly ImageDisk[];
+  /** Made of this instance. */
+  readonly instanceId?: string;
+  /** The instance's boot that waits until snapshots of its volumes are taken; absent when nothing is rebooted for it. */
   readonly beforeBoot?: number;
+  /** Copied from this image. */
+  readonly source?: { readonly imageId: string; readonly region: string };
+  readonly launchPermissions?: readonly Permission[];
 }
 
 /** Written by the loop `ec2.image`. */
@@ -41,6 +55,10 @@ export type ImageRecord = ResourceOf<typeof images>;
 
 /** The size that is shown for an image which says nothing of it: the smallest that Debian's own images ask for. */
 export const smallestVolumeGib = (sizeBytes: number): number => Math.max(8, Math.ceil(sizeBytes / 2 ** 30));
+
+/** The image of AWS's, or of an import, that is shown with this snapshot. */
+export const imageOfBaseSnapshot = (scope: Scope, snapshotId: string): Image | undefined =>
+  allImages(scope).find(({ disks, origin }) => origin.kind === 'root' && disks[0].snapshotId === snapshotId);
 
 /** AWS has other ids in each region for the same image: from the name, so that they never change. */
 export const baseImageId = (region: string, name: string): string =>
@@ -62,12 +80,15 @@ export interface Image {
   readonly ownerId: string;
   readonly ownerAlias?: 'amazon';
   readonly isPublic: boolean;
-  readonly snapshotId: string;
+  /** The root first. */
+  readonly disks: readonly [ImageDisk, ...ImageDisk[]];
   /** What a root volume begins with. */
   readonly origin: VolumeOrigin;
-  readonly volumeSizeGib: number;
+  readonly launchPermissions: readonly Permission[];
   readonly createdAt: TimeMs;
   readonly sourceInstanceId?: string;
+  /** Copied from this image. */
+  readonly source?: { readonly imageId: string; readonly region: string };
   /** Its id is one that the user has mapped to the image of this name. */
   readonly mappedTo?: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -84,35 +105,52 @@ const fromBase = ({ region, settings }: Scope, { spec, ordinal }: ResourceOf<typ
   ...(spec.imported
     ? { ownerId: settings.accountId, isPublic: false }
     : ({ ownerId: AMAZON_ACCOUNT, ownerAlias: 'amazon', isPublic: true } as const)),
-  snapshotId: baseSnapshotId(region, spec.name),
+  disks: [
+    {
+      device: ROOT_DEVICE,
+      snapshotId: baseSnapshotId(region, spec.name),
+      sizeGib: smallestVolumeGib(spec.sizeBytes),
+      volumeType: 'gp3',
+      iops: 3000,
+      throughput: 125,
+      deleteOnTermination: true,
+    },
+  ],
   origin: { kind: 'root' },
-  volumeSizeGib: smallestVolumeGib(spec.sizeBytes),
+  launchPermissions: spec.imported ? [] : [{ group: 'all' }],
   createdAt: spec.createdAt,
   tags: {},
   ordinal,
 });
 
-const fromRecord = (
-  accountId: string,
+function fromRecord(
+  { tx, region, settings }: Scope,
   { id, spec, status, tags, createdAt, ordinal }: ImageRecord,
-): Image => ({
-  id,
-  name: spec.name,
-  description: spec.description,
-  architecture: spec.architecture,
-  layers: spec.layers,
-  state: status.state,
-  ...(status.reason && { reason: status.reason }),
-  ownerId: accountId,
-  isPublic: false,
-  snapshotId: spec.snapshotId,
-  origin: { kind: 'root' },
-  volumeSizeGib: spec.volumeSizeGib,
-  createdAt,
-  sourceInstanceId: spec.instanceId,
-  tags,
-  ordinal,
-});
+): Image {
+  const [root, ...others] = spec.disks;
+  if (!root) throw new Error(`the image ${id} has no root volume`);
+  const snapshotId = root.snapshotId ?? '';
+  const { name, description, architecture, layers, launchPermissions = [] } = spec;
+  return {
+    id,
+    name,
+    description,
+    architecture,
+    layers,
+    state: status.state,
+    ...(status.reason && { reason: status.reason }),
+    ownerId: settings.accountId,
+    isPublic: launchPermissions.some((one) => 'group' in one),
+    disks: [root, ...others],
+    origin: tx.get(snapshots, region, snapshotId)?.spec.contents ?? { kind: 'snapshot', snapshotId },
+    launchPermissions,
+    createdAt,
+    ...(spec.instanceId !== undefined && { sourceInstanceId: spec.instanceId }),
+    ...(spec.source && { source: spec.source }),
+    tags,
+    ordinal,
+  };
+}
 
 /** All images that can be seen in the scope's region. */
 export function allImages(scope: Scope): Image[] {
@@ -121,13 +159,13 @@ export function allImages(scope: Scope): Image[] {
       .list(baseImages, 'global')
       .map((image) => fromBase(scope, image))
       .filter(({ id }) => !scope.tx.get(formerImages, scope.region, id)),
-    ...scope.tx.list(images, scope.region).map((image) => fromRecord(scope.settings.accountId, image)),
+    ...scope.tx.list(images, scope.region).map((image) => fromRecord(scope, image)),
   ];
 }
 
 export function findImage(scope: Scope, id: string): Image | undefined {
   const own = scope.tx.get(images, scope.region, id);
-  if (own) return fromRecord(scope.settings.accountId, own);
+  if (own) return fromRecord(scope, own);
   const all = allImages(scope);
   return all.find((image) => image.id === id) ?? mappedImage(scope, id, all);
 }

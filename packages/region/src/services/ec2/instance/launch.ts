@@ -206,7 +206,8 @@ function giveInterfaces(scope: Scope, instance: ResourceKey, place: Place): void
   try {
     makeInterfaces(scope, instance, place);
   } catch (error) {
-    for (const { id } of interfacesOfEndpoint(scope.tx, scope.region, instance.id)) deleteInterface(scope, id);
+    for (const { id } of interfacesOfEndpoint(scope.tx, scope.region, instance.id))
+      deleteInterface(scope, id);
     throw error;
   }
 }

@@ -243,7 +243,8 @@ export function instanceLoop(context: LoopContext): Reconciler {
         return id === undefined ? [] : [keyOfInstance(changed.region, id)];
       }
       if (changed.kind === images.kind) {
-        return [keyOfInstance(changed.region, (changed as ImageRecord).spec.instanceId)];
+        const { instanceId } = (changed as ImageRecord).spec;
+        return instanceId === undefined ? [] : [keyOfInstance(changed.region, instanceId)];
       }
       if (changed.kind === vpcs.kind) return waitingIn(changed);
       if (changed.kind === faults.kind) {

@@ -11,7 +11,7 @@ import { newId } from '../../common/names.ts';
 import { type PreparationContext, prepared, type RequestContext, type Scope } from '../../common/service.ts';
 import { invalidParameterValue, required } from '../errors.ts';
 import { isHit, isHostFailed } from '../fault/impairment.ts';
-import { images } from '../image/image.ts';
+import { type ImageRecord, images } from '../image/image.ts';
 import { instanceOf } from '../instance/power.ts';
 import { instances } from '../records.ts';
 import { specifiedTags, tagList } from '../tags.ts';
@@ -74,7 +74,7 @@ function isStillFrozen(reader: Reader, region: string, instanceId: string): bool
 }
 
 /** Takes them for a call that is not a dry run; the operation says what is wrong with those that are not there. */
-async function prepareSnapshots(
+export async function prepareSnapshots(
   context: PreparationContext,
   input: { readonly DryRun?: boolean | undefined },
   volumeIds: readonly string[],
@@ -90,11 +90,16 @@ interface NewSnapshot {
   readonly volume: VolumeRecord;
   readonly description: string;
   readonly tags: Tags;
-  /** Absent on a dry run. */
+  /** Absent on a dry run, and when an image takes it later. */
   readonly taken: Taken | undefined;
+  readonly later?: boolean;
 }
 
-function recordSnapshot(scope: Scope, { volume, description, tags, taken }: NewSnapshot): SnapshotRecord {
+/** A new snapshot, with what was taken for it. */
+export function recordSnapshot(
+  scope: Scope,
+  { volume, description, tags, taken, later }: NewSnapshot,
+): SnapshotRecord {
   const id = taken?.snapshotId ?? newId(scope, 'snap');
   const { rootLayers, sizeGib } = volume.spec;
   return scope.tx.create(snapshots, {
@@ -104,8 +109,8 @@ function recordSnapshot(scope: Scope, { volume, description, tags, taken }: NewS
       volumeId: volume.id,
       volumeSizeGib: sizeGib,
       description,
-      dataId: id,
-      taken: true,
+      contents: { kind: 'snapshot', snapshotId: id },
+      taken: !later,
       ...(taken && { dataBytes: taken.taken.dataBytes }),
       ...(rootLayers && { rootLayers }),
     },
@@ -210,10 +215,14 @@ export const createSnapshots = prepared(
   },
 );
 
+/** An image that stands on this snapshot. */
+export const imageUsing = ({ tx, region }: Scope, snapshotId: string): ImageRecord | undefined =>
+  tx.list(images, region).find(({ spec }) => spec.disks.some((disk) => disk.snapshotId === snapshotId));
+
 /** An image stands on its snapshots: it must be deregistered before. Volumes that were made of it stay. */
 export function deleteSnapshot(input: ec2.DeleteSnapshotRequest, context: RequestContext): object {
   const snapshot = snapshotOf(context, input.SnapshotId);
-  const user = context.tx.list(images, context.region).find((image) => image.spec.snapshotId === snapshot.id);
+  const user = imageUsing(context, snapshot.id);
   if (user) throw snapshotInUse(snapshot.id, user.id);
   context.tx.remove(snapshot);
   return {};

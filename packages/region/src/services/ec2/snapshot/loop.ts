@@ -8,7 +8,7 @@ import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { ResourceKey } from '../../../store/resource.ts';
 import type { LoopContext } from '../../common/service.ts';
 import { type VolumeRecord, volumes } from '../volume/volume.ts';
-import { type SnapshotRecord, snapshots } from './snapshot.ts';
+import { dataOf, type SnapshotRecord, snapshots } from './snapshot.ts';
 
 export function snapshotLoop({ store, clock }: LoopContext): Reconciler {
   return {
@@ -41,7 +41,7 @@ export function snapshotDataLoop({ store, drivers, clock }: LoopContext): Reconc
 
   /** A volume that is still being made of it needs it too. */
   const isNeeded = (id: string): boolean =>
-    store.everywhere(snapshots).some(({ spec }) => spec.dataId === id) ||
+    store.everywhere(snapshots).some((snapshot) => dataOf(snapshot) === id) ||
     store.everywhere(volumes).some(({ spec, status }) => {
       const waits = status.state === 'creating' && spec.wanted === 'present';
       return waits && spec.origin.kind === 'snapshot' && spec.origin.snapshotId === id;
@@ -52,7 +52,8 @@ export function snapshotDataLoop({ store, drivers, clock }: LoopContext): Reconc
 
     keysFor(changed) {
       if (changed.kind === snapshots.kind) {
-        const { dataId } = (changed as SnapshotRecord).spec;
+        const dataId = dataOf(changed as SnapshotRecord);
+        if (dataId === undefined) return [];
         recorded.add(dataId);
         return [keyOfData(dataId)];
       }

@@ -14,6 +14,7 @@ import {
   invalidZone,
   missingParameter,
 } from '../errors.ts';
+import { imageOfBaseSnapshot } from '../image/image.ts';
 import { completedSnapshot } from '../snapshot/snapshot.ts';
 import { specifiedTags } from '../tags.ts';
 import { shapeVolume } from './describe.ts';
@@ -76,9 +77,11 @@ export interface FromSnapshot {
 
 /** Throws `InvalidSnapshot.NotFound`, and `IncorrectState` for one that is not completed. */
 export function fromSnapshot(scope: Scope, snapshotId: string): FromSnapshot {
+  const base = imageOfBaseSnapshot(scope, snapshotId);
+  if (base) return { origin: base.origin, sizeGib: base.disks[0].sizeGib, rootLayers: base.layers };
   const { spec } = completedSnapshot(scope, snapshotId);
   return {
-    origin: { kind: 'snapshot', snapshotId: spec.dataId },
+    origin: spec.contents,
     sizeGib: spec.volumeSizeGib,
     rootLayers: spec.rootLayers,
   };

@@ -9,7 +9,7 @@ import { refuseParameters, unsupported } from '../../common/errors.ts';
 import type { Scope } from '../../common/service.ts';
 import { invalidBlockDeviceMapping } from '../compute-errors.ts';
 import { missingParameter } from '../errors.ts';
-import type { Image } from '../image/image.ts';
+import type { Image, ImageDisk } from '../image/image.ts';
 import { recordAttachment, volumeLimit } from './attach.ts';
 import { DEFAULT_VOLUME_TYPE, fromSnapshot, makeVolume } from './create.ts';
 import { isRootDevice, kernelName } from './device.ts';
@@ -44,11 +44,13 @@ const UNSERVED = [
   'AvailabilityZoneId',
 ];
 
-const rootOf = (image: Image): Ebs => ({
-  DeleteOnTermination: true,
-  SnapshotId: image.snapshotId,
-  VolumeSize: image.volumeSizeGib,
-  VolumeType: 'gp3',
+const ebsOf = ({ snapshotId, sizeGib, volumeType, iops, throughput, ...disk }: ImageDisk): Ebs => ({
+  DeleteOnTermination: disk.deleteOnTermination,
+  SnapshotId: snapshotId,
+  VolumeSize: sizeGib,
+  VolumeType: volumeType,
+  Iops: iops,
+  Throughput: throughput,
 });
 
 /** What the caller says over what the image says; another type has other figures, which are not the image's to say. */
@@ -62,7 +64,9 @@ function merged(below: Ebs | undefined, above: EbsBlockDevice): Ebs {
 /** Devices as the launch wants them, by the kernel's name; the root first. */
 function mappings(image: Image, asked: readonly BlockDeviceMapping[]): Map<string, [string, Ebs]> {
   const root = kernelName(ROOT_DEVICE);
-  const devices = new Map<string, [string, Ebs]>([[root, [ROOT_DEVICE, rootOf(image)]]]);
+  const devices = new Map<string, [string, Ebs]>(
+    image.disks.map((disk) => [kernelName(disk.device), [disk.device, ebsOf(disk)]]),
+  );
   const seen = new Set<string>();
   for (const { DeviceName: device = '', Ebs: ebs, NoDevice, VirtualName } of asked) {
     const name = isRootDevice(device) ? root : kernelName(device);
@@ -97,7 +101,7 @@ function mappings(image: Image, asked: readonly BlockDeviceMapping[]): Map<strin
 /** What is on the volume at first, and how large it is at least. */
 function contents(scope: Scope, image: Image, isRoot: boolean, { SnapshotId, VolumeSize }: Ebs) {
   if (isRoot) {
-    return { origin: image.origin, sizeGib: image.volumeSizeGib, rootLayers: image.layers };
+    return { origin: image.origin, sizeGib: image.disks[0].sizeGib, rootLayers: image.layers };
   }
   if (SnapshotId) return fromSnapshot(scope, SnapshotId);
   if (VolumeSize === undefined) throw missingParameter('size or snapshotId');
