@@ -166,14 +166,32 @@ const memoryOf = (pid: number): number =>
 const available = (): number =>
   Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) / 1e6;
 
+/** Processor time of a process and of those it has waited for, in ms. */
+function processorMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
+}
+
+async function idle(nodes: readonly Node[]): Promise<void> {
+  const { control, edge } = await processes();
+  const begun = performance.now();
+  const before = [control, edge].map(({ pid }) => processorMs(pid));
+  await delay(30_000);
+  const tookMs = performance.now() - begun;
+  const shares = [control, edge].map(({ pid }, n) => (processorMs(pid) - before[n]!) / tookMs);
+  const text = shares.map((share) => `${(100 * share).toFixed(1)} %`).join(', ');
+  report(`processor of control, of the edge, ${nodes.length} instances idle, 30 s`, text);
+}
+
+async function processes(): Promise<{ control: { pid: number }; edge: { pid: number } }> {
+  return JSON.parse((await region.holdfast('status', '--json')).stdout);
+}
+
 async function memory(nodes: readonly Node[], availableBefore: number): Promise<void> {
   const usage = await Promise.all(
     nodes.map(async ({ id }) => ((await compute.usage(id))?.memoryBytes ?? 0) / 1e6),
   );
-  const { control, edge } = JSON.parse((await region.holdfast('status', '--json')).stdout) as {
-    control: { pid: number };
-    edge: { pid: number };
-  };
+  const { control, edge } = await processes();
   report('memory of an idle instance, p50', `${median(usage).toFixed(1)} MB`);
   report(
     'memory of control, of the edge; taken from this machine',
@@ -204,6 +222,7 @@ async function story(init: string): Promise<void> {
   // The rest of their boots is not what is measured.
   await delay(init === 'nano' ? 5_000 : 20_000);
   await memory(nodes, availableBefore);
+  await idle(nodes);
   await reachEachOther(nodes);
   await openPort(nodes, groupId);
 
