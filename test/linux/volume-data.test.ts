@@ -6,16 +6,10 @@ import { missingForCompute } from '../../packages/linux/src/compute/index.ts';
 import { missingForVolumes } from '../../packages/linux/src/volumes/index.ts';
 import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
-import type { MachineSpec, MachineVolume } from '../../packages/region/src/drivers/compute.ts';
-import { gibibyte, type VolumeHost, volumeHost } from './volume-host.ts';
+import { gibibyte, having, type VolumeHost, volumeHost } from './volume-host.ts';
 
 const missing = [...missingForCompute(), ...missingForVolumes()];
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
-
-const having = (machine: MachineSpec, ...more: MachineVolume[]): MachineSpec => ({
-  ...machine,
-  volumes: [...(machine.volumes ?? []), ...more],
-});
 
 describe('a data volume', { skip, timeout: 180_000 }, () => {
   let host: VolumeHost;
@@ -25,16 +19,11 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
   afterEach(() => host.clear());
   after(() => host?.close());
 
-  async function dataVolume(id: string, device: string, sizeBytes = gibibyte): Promise<MachineVolume> {
-    await host.volumes.ensure({ id, sizeBytes, origin: { kind: 'empty' } });
-    return { volumeId: id, device, role: 'data' };
-  }
-
   const present = async (id: string): Promise<string[]> =>
     ((await host.compute.status(id))?.volumes ?? []).map(({ volumeId }) => volumeId).toSorted();
 
   test('is there at boot, under its own name and those that scripts know', async () => {
-    const machine = having(await host.machine('i-a'), await dataVolume('vol-0a', '/dev/sdf'));
+    const machine = having(await host.machine('i-a'), await host.data('vol-0a', '/dev/sdf'));
     await host.boot(machine);
     const same = await host.inside(
       'i-a',
@@ -61,7 +50,7 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
   test('comes and goes while the machine runs, and takes what was written along', async () => {
     const [one, other] = [await host.machine('i-a'), await host.machine('i-b')];
     await Promise.all([host.boot(one), host.boot(other)]);
-    const volume = await dataVolume('vol-0a', '/dev/sdf');
+    const volume = await host.data('vol-0a', '/dev/sdf');
     await host.compute.ensure(having(one, volume));
     assert.deepEqual(await present('i-a'), ['vol-0a', 'vol-i-a']);
     await host.inside('i-a', 'printf "of a" > /dev/xvdf; sync');
@@ -74,14 +63,14 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
     await host.compute.ensure(having(other, { ...volume, device: '/dev/xvdz' }));
     assert.equal(await host.inside('i-b', 'head -c 4 /dev/xvdz'), 'of a');
     // At the same name again, another one.
-    await host.compute.ensure(having(one, await dataVolume('vol-0b', '/dev/sdf')));
+    await host.compute.ensure(having(one, await host.data('vol-0b', '/dev/sdf')));
     assert.equal(await host.inside('i-a', 'head -c 4 /dev/xvdf | tr "\\0" 0'), '0000');
   });
 
   test('that was taken out is out of reach, also for who kept a way to it', async () => {
     const [one, other] = [await host.machine('i-a'), await host.machine('i-b')];
     await Promise.all([host.boot(one), host.boot(other)]);
-    const volume = await dataVolume('vol-0a', '/dev/sdf');
+    const volume = await host.data('vol-0a', '/dev/sdf');
     await host.compute.ensure(having(one, volume));
     await host.inside(
       'i-a',
@@ -90,7 +79,7 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
     );
     await host.compute.ensure(one);
     // The next volumes of the host get the next numbers, not this one's.
-    await host.compute.ensure(having(other, volume, await dataVolume('vol-0b', '/dev/sdg')));
+    await host.compute.ensure(having(other, volume, await host.data('vol-0b', '/dev/sdg')));
     const tries = await host.inside(
       'i-a',
       `head -c 4 /dev/kept | wc -c; printf theirs | dd of=/dev/kept conv=fsync 2>&1 | grep -c 'No space'
@@ -104,7 +93,7 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
   });
 
   test('grows while the machine has it', async () => {
-    const machine = having(await host.machine('i-a'), await dataVolume('vol-0a', '/dev/sdf'));
+    const machine = having(await host.machine('i-a'), await host.data('vol-0a', '/dev/sdf'));
     await host.boot(machine);
     await host.volumes.ensure({ id: 'vol-0a', sizeBytes: 3 * gibibyte, origin: { kind: 'empty' } });
     assert.equal(
@@ -114,7 +103,7 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
   });
 
   test('keeps to its file: its root cannot make its device another’s, by no call to it', async () => {
-    const machine = having(await host.machine('i-a'), await dataVolume('vol-0a', '/dev/sdf'));
+    const machine = having(await host.machine('i-a'), await host.data('vol-0a', '/dev/sdf'));
     await host.boot(machine);
     // LOOP_CLR_FD, LOOP_SET_STATUS64, LOOP_CHANGE_FD, LOOP_CONFIGURE, and one with bits that the kernel does not look at.
     const requests = [0x4c01, 0x4c04, 0x4c06, 0x4c0a, 0x1_0000_4c01];
@@ -139,7 +128,7 @@ print(libc.ioctl(fd, ctypes.c_ulong(0x80081272), ctypes.byref(size)), size.value
   });
 
   test('outlives the process that attached it, and the machine’s boots', async () => {
-    const machine = having(await host.machine('i-a'), await dataVolume('vol-0a', '/dev/sdf'));
+    const machine = having(await host.machine('i-a'), await host.data('vol-0a', '/dev/sdf'));
     await host.boot(machine);
     await host.inside('i-a', 'printf kept > /dev/xvdf; sync');
     await host.boot({ ...machine, boot: 2 });

@@ -9,6 +9,7 @@ import {
   linuxCompute,
   removeAll,
 } from '../../packages/linux/src/compute/index.ts';
+import { startEdge, stopEdge } from '../../packages/linux/src/edge/index.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
 import { linuxVolumes, removePool } from '../../packages/linux/src/volumes/index.ts';
@@ -27,6 +28,8 @@ export interface VolumeHost {
     id: string,
     options?: { origin?: VolumeOrigin; sizeBytes?: number; metadata?: Metadata },
   ): Promise<MachineSpec>;
+  /** An empty data volume that a machine may have. */
+  data(id: string, device: string, sizeBytes?: number): Promise<MachineVolume>;
   /** Boots it, and waits until its systemd has done so. Throws when it has not. */
   boot(machine: MachineSpec): Promise<MachineStatus>;
   /** Runs a shell script as root inside; what it said, both streams in one, whatever it ends with. */
@@ -36,6 +39,11 @@ export interface VolumeHost {
   close(): Promise<void>;
 }
 
+export const having = (machine: MachineSpec, ...more: MachineVolume[]): MachineSpec => ({
+  ...machine,
+  volumes: [...(machine.volumes ?? []), ...more],
+});
+
 export async function volumeHost(prefix: string): Promise<VolumeHost> {
   const stateDirectory = mkdtempSync(join(tmpdir(), `holdfast-${prefix}-`));
   const layout = hostLayout({ prefix, stateDirectory });
@@ -43,6 +51,7 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
   const { layers } = await buildBaseImage(layout);
   await removeAll(layout, { keepState: false });
   await host.removeNamespaces();
+  await startEdge(layout, { hostsFile: false, frontDoorAddresses: [] });
   const compute = linuxCompute(layout);
   const volumes = linuxVolumes(layout);
 
@@ -80,9 +89,14 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
         shutdownTimeoutMs: 15_000,
       };
     },
+    async data(id, device, sizeBytes = gibibyte) {
+      await volumes.ensure({ id, sizeBytes, origin: { kind: 'empty' } });
+      return { volumeId: id, device, role: 'data' };
+    },
     async boot(machine) {
       const status = await compute.ensure(machine);
       if (status.state !== 'running') throw new Error(status.end?.detail);
+      if (machine.init === 'nano') return status;
       // Before systemd answers at all there is nothing that could be waited for.
       const state = await inside(
         machine.id,
@@ -95,6 +109,7 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
     async close() {
       compute.close();
       await clear();
+      await stopEdge(layout);
       await removePool(layout, { keepState: false });
       restoreSysctls(layout);
       rmSync(stateDirectory, { recursive: true, force: true });

@@ -25,11 +25,12 @@ import type { MachinePaths } from './record.ts';
 const S_IFCHR = 0o020_000;
 const S_IFBLK = 0o060_000;
 /** Loop devices. */
-const LOOP_MAJOR = 7;
+export const LOOP_MAJOR = 7;
 /** Debian's group `disk`. */
 const diskGroup = 6;
 
-const deviceNumber = (major: number, minor: number): number =>
+/** As dev_t has it, for numbers as small as these. */
+export const deviceNumber = (major: number, minor: number): number =>
   (major << 8) | (minor & 0xff) | ((minor >> 8) << 20);
 
 /** A block device as the guest sees it. */

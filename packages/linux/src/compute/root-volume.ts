@@ -18,6 +18,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSpec, MachineVolume } from '@holdfast/region/drivers/compute.ts';
 import { mountFileSystem } from '../host/mounts.ts';
 import type { HostLayout } from '../layout.ts';
+import { canGrow, growUnmounted } from '../volumes/grow.ts';
 import { loopsOf, openLoop } from '../volumes/loop.ts';
 import { volumeFile } from '../volumes/paths.ts';
 import { openPool } from '../volumes/pool.ts';
@@ -48,6 +49,8 @@ export async function mountRootVolume(
   // The mount keeps the device, and the kernel takes it away with the mount: a crash of ours leaves none behind.
   const loop = openLoop(file, { endsAlone: true });
   try {
+    // As cloud-init's growroot does at a boot. One that cannot grow boots as it is.
+    if (canGrow(loop.number)) await growUnmounted(loop.number).catch(() => undefined);
     await mountFileSystem({
       source: loop.path,
       target: paths.rootVolume,

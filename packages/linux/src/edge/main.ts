@@ -16,6 +16,7 @@ import { type EdgeIdentity, EXIT_ALREADY_RUNNING, runningEdge } from './edge-ide
 import { type EdgeLog, edgeLog } from './edge-log.ts';
 import { type Edge, type EdgeOptions, edgeService } from './edge-service.ts';
 import { edgeFiles } from './files.ts';
+import { machineRequests } from './machine-requests.ts';
 
 const BEGUN_AGAIN = 'HOLDFAST_EDGE_BEGUN_AGAIN';
 
@@ -100,6 +101,7 @@ async function main(): Promise<void> {
   writeIdentity(files.pid);
   const edge = edgeService(layout, options, log);
   await edge.refresh();
+  const requests = machineRequests(layout, log);
   const notifications = createServer((connection) => {
     connection.on('error', () => connection.destroy());
     void answerNotifications(connection, edge, log).catch(() => connection.destroy());
@@ -110,6 +112,7 @@ async function main(): Promise<void> {
 
   const end = async (reason: string) => {
     log(`the edge ends: ${reason}`);
+    requests.close();
     await edge.close();
     // What another edge has put there by now is not this one's to remove.
     if (runningEdge(layout)?.pid === process.pid)

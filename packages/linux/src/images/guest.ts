@@ -49,6 +49,10 @@ const links: readonly (readonly [path: string, target: string])[] = [
   ...maskedGenerators.map((name) => [`etc/systemd/system-generators/${name}`, '/dev/null'] as const),
   ['etc/systemd/system/default.target', '/lib/systemd/system/multi-user.target'],
   ['etc/systemd/system/sysinit.target.wants/holdfast-metadata.service', '../holdfast-metadata.service'],
+  ['etc/systemd/system/local-fs.target.wants/holdfast-volumes.service', '../holdfast-volumes.service'],
+  ...['ext2', 'ext3', 'ext4', 'xfs'].flatMap((type) =>
+    ['mount', 'umount'].map((name) => [`usr/sbin/${name}.${type}`, '../lib/holdfast/mount-volume'] as const),
+  ),
   ['etc/systemd/system/multi-user.target.wants/holdfast-user-data.service', '../holdfast-user-data.service'],
   ['etc/systemd/system/ssh.service.wants/holdfast-host-keys.service', '../holdfast-host-keys.service'],
 ];
@@ -61,8 +65,8 @@ interface GuestFile {
 
 /** Git keeps no more of a mode than whether it may be run. */
 const modeOf = (path: string): number => {
-  if (path.startsWith('usr/lib/holdfast/') || path.startsWith('usr/lib/systemd/system-shutdown/'))
-    return 0o755;
+  const programs = ['usr/lib/holdfast/', 'usr/lib/systemd/system-shutdown/', 'usr/local/sbin/'];
+  if (programs.some((folder) => path.startsWith(folder))) return 0o755;
   return path.startsWith('etc/sudoers.d/') ? 0o440 : 0o644;
 };
 
