@@ -235,6 +235,15 @@ it('replaces an instance that is reported unhealthy', async () => {
 });
 
 it('keeps launch configurations, tags and target groups of a group', async () => {
+  const byParameter = {
+    LaunchConfigurationName: 'by-parameter',
+    ImageId: 'resolve:ssm:/aws/service/debian/release/12/latest/amd64',
+    InstanceType: 't3.micro',
+  };
+  await assert.rejects(asgClient.send(new autoscaling.CreateLaunchConfigurationCommand(byParameter)), {
+    name: 'ValidationError',
+    message: /is invalid: Invalid id: "resolve:ssm:.*" \(expecting "ami-\.\.\."\)/,
+  });
   const LaunchConfigurationName = 'my-launch-config';
   const [sg] = (await ec2Client.send(new ec2.DescribeSecurityGroupsCommand({}))).SecurityGroups ?? [];
   await asgClient.send(

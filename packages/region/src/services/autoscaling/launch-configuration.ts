@@ -60,6 +60,12 @@ export function createLaunchConfiguration(
       'Valid requests must contain either the InstanceID parameter or both the ImageId and InstanceType parameters.',
     );
   }
+  if (input.ImageId.startsWith('resolve:ssm:')) {
+    // Launch templates alone take parameters: https://github.com/aws/aws-cdk/issues/28090
+    throw errors.validation(
+      `AMI ${input.ImageId} is invalid: Invalid id: "${input.ImageId}" (expecting "ami-...")`,
+    );
+  }
   if (!input.InstanceType) {
     throw errors.validation(
       'Valid requests must contain either the InstanceID parameter or both the ImageId and InstanceType parameters.',
