@@ -31,6 +31,7 @@ const instance: InstanceMetadata = {
   tags: { Name: 'web', Stage: 'test' },
   lifecycle: 'on-demand',
   rootDeviceName: '/dev/xvda',
+  ebsDeviceNames: ['sdb', 'sdc'],
   interfaces: [
     {
       interfaceId: 'eni-1',
@@ -112,6 +113,8 @@ test('its leaves say what the instance is', () => {
     'services/domain': 'amazonaws.com',
     'tags/instance': 'Name\nStage',
     'tags/instance/Stage': 'test',
+    'block-device-mapping/ebs1': 'sdb',
+    'block-device-mapping/ebs2': 'sdc',
     'block-device-mapping/root': '/dev/xvda',
     'network/interfaces/macs/02:00:00:00:00:05/local-ipv4s': '10.0.0.5\n10.0.0.6',
     'network/interfaces/macs/02:00:00:00:00:05/ipv4-associations/198.18.0.5': '10.0.0.5',

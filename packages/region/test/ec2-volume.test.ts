@@ -384,3 +384,40 @@ test('a volume is described by its status and its attribute', async () => {
   await call('ModifyVolumeAttribute', { VolumeId: volumeId, AutoEnableIO: { Value: true } });
   assert.deepEqual((await call('DescribeVolumeAttribute', attribute)).AutoEnableIO, { Value: true });
 });
+
+test('whether a volume goes with its instance can be said later', async () => {
+  const { call, idle, make, launchIn, attach, rootOf, volumeState } = await volumeWorld();
+  const [id, volumeId] = [await launchIn(), await make()];
+  const rootId = await rootOf(id);
+  await attach(volumeId, id);
+  const change = (DeviceName: string, DeleteOnTermination: boolean) =>
+    call('ModifyInstanceAttribute', {
+      InstanceId: id,
+      BlockDeviceMappings: [{ DeviceName, Ebs: { DeleteOnTermination } }],
+    });
+  await change('/dev/xvda', false);
+  await change('/dev/sdf', true);
+  await assert.rejects(change('/dev/sdz', true), { code: 'InvalidInstanceAttributeValue' });
+  const attribute = { InstanceId: id, Attribute: 'blockDeviceMapping' };
+  const { BlockDeviceMappings } = await call('DescribeInstanceAttribute', attribute);
+  assert.deepEqual(
+    BlockDeviceMappings.map(({ Ebs }: ec2.InstanceBlockDeviceMapping) => Ebs?.DeleteOnTermination),
+    [false, true],
+  );
+  await call('TerminateInstances', { InstanceIds: [id] });
+  await idle();
+  assert.equal(await volumeState(rootId), 'available');
+  await assert.rejects(volumeState(volumeId), { code: 'InvalidVolume.NotFound' });
+});
+
+test('what is not there of EBS is said, and turned on by nobody', async () => {
+  const { call, make } = await volumeWorld();
+  assert.equal((await call('GetEbsEncryptionByDefault')).EbsEncryptionByDefault, false);
+  assert.equal((await call('DisableEbsEncryptionByDefault')).EbsEncryptionByDefault, false);
+  assert.equal((await call('GetEbsDefaultKmsKeyId')).KmsKeyId, 'alias/aws/ebs');
+  await assert.rejects(call('EnableEbsEncryptionByDefault'), { code: 'UnsupportedOperation' });
+  assert.deepEqual((await call('DescribeFastSnapshotRestores')).FastSnapshotRestores, []);
+  const { SnapshotId } = await call('CreateSnapshot', { VolumeId: await make() });
+  const restores = { AvailabilityZones: [ZONE], SourceSnapshotIds: [SnapshotId] };
+  await assert.rejects(call('EnableFastSnapshotRestores', restores), { code: 'UnsupportedOperation' });
+});

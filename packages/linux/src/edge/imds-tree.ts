@@ -86,6 +86,7 @@ function metaData(metadata: InstanceMetadata, keys: PushedKeys): MetadataFolder 
         ? undefined
         : folder([
             ['ami', rootDeviceName],
+            ...(metadata.ebsDeviceNames ?? []).map((name, at) => [`ebs${at + 1}`, name] as const),
             ['root', rootDeviceName],
           ]),
     ],

@@ -31,6 +31,8 @@ export interface InstanceMetadata {
   readonly lifecycle: 'on-demand';
   /** Such as `/dev/xvda`. Absent: no block device mapping is shown. */
   readonly rootDeviceName?: string;
+  /** Its data volumes, such as `sdf`, in order. */
+  readonly ebsDeviceNames?: readonly string[];
   readonly interfaces: readonly {
     readonly interfaceId: string;
     readonly deviceIndex: number;

@@ -1,12 +1,25 @@
 /** Launch configurations: what came before launch templates. They cannot be changed, only replaced. */
 import type * as autoscaling from '@aws-sdk/client-auto-scaling';
-import type { RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
+import type { LaunchTemplateBlockDeviceMappingRequest, RequestLaunchTemplateData } from '@aws-sdk/client-ec2';
 import { refuseParameters } from '../common/errors.ts';
 import { arn, newUuid } from '../common/names.ts';
 import { listingPosition, paginate } from '../common/pagination.ts';
 import type { RequestContext } from '../common/service.ts';
 import { errors } from './errors.ts';
 import { groups, type LaunchConfigurationRecord, launchConfigurations } from './records.ts';
+
+/** Here a device is left out by a truth value; EC2 wants an empty text. */
+const launchDevice = ({
+  NoDevice,
+  ...mapping
+}: autoscaling.BlockDeviceMapping): LaunchTemplateBlockDeviceMappingRequest => ({
+  ...(mapping as LaunchTemplateBlockDeviceMappingRequest),
+  ...(NoDevice && { NoDevice: '' }),
+});
+
+/** And back, as it was said. */
+const shownDevice = ({ NoDevice, ...mapping }: LaunchTemplateBlockDeviceMappingRequest) =>
+  ({ ...mapping, ...(NoDevice !== undefined && { NoDevice: true }) }) as autoscaling.BlockDeviceMapping;
 
 /** As a launch template would say it. */
 function launchData(input: autoscaling.CreateLaunchConfigurationType): RequestLaunchTemplateData {
@@ -30,7 +43,7 @@ function launchData(input: autoscaling.CreateLaunchConfigurationType): RequestLa
     InstanceType: input.InstanceType as RequestLaunchTemplateData['InstanceType'],
     KeyName: input.KeyName || undefined,
     UserData: input.UserData || undefined,
-    BlockDeviceMappings: input.BlockDeviceMappings as RequestLaunchTemplateData['BlockDeviceMappings'],
+    BlockDeviceMappings: (input.BlockDeviceMappings ?? []).map(launchDevice),
     Monitoring: { Enabled: input.InstanceMonitoring?.Enabled ?? true },
     EbsOptimized: input.EbsOptimized,
     MetadataOptions: input.MetadataOptions as RequestLaunchTemplateData['MetadataOptions'],
@@ -99,7 +112,7 @@ function shown({ id, spec, createdAt }: LaunchConfigurationRecord): autoscaling.
     UserData: data.UserData ?? '',
     KernelId: '',
     RamdiskId: '',
-    BlockDeviceMappings: (data.BlockDeviceMappings ?? []) as autoscaling.BlockDeviceMapping[],
+    BlockDeviceMappings: (data.BlockDeviceMappings ?? []).map(shownDevice),
     InstanceMonitoring: { Enabled: data.Monitoring?.Enabled },
     EbsOptimized: data.EbsOptimized ?? false,
     AssociatePublicIpAddress: spec.associatePublicIpAddress,

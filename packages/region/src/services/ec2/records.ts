@@ -212,6 +212,8 @@ export interface InstanceSpec {
   readonly force?: boolean;
   /** Boots asked for by the API: 1 at launch, one more at each start and reboot. */
   readonly boot: number;
+  /** The boot that its instance store began with: the first, or that of its last start or recovery. */
+  readonly storesOfBoot?: number;
   /** The boot that a recovery began: what ran before was lost with its host. */
   readonly recoveredBoot?: number;
   /** When it was recovered, in the last 24 hours. */

@@ -10,6 +10,7 @@ import { createVolume, deleteVolume } from './volume/create.ts';
 import * as volumes from './volume/describe.ts';
 import { volumeLoop } from './volume/loop.ts';
 import { describeVolumesModifications, modifyVolume } from './volume/modify.ts';
+import * as settings from './volume/settings.ts';
 
 export const storageOperations: Readonly<Record<string, Operation>> = {
   AttachVolume: attachVolume,
@@ -19,6 +20,7 @@ export const storageOperations: Readonly<Record<string, Operation>> = {
   CreateVolume: createVolume,
   DeleteSnapshot: snapshot.deleteSnapshot,
   DeleteVolume: deleteVolume,
+  DescribeFastSnapshotRestores: settings.describeFastSnapshotRestores,
   DescribeSnapshotAttribute: snapshots.describeSnapshotAttribute,
   DescribeSnapshots: snapshots.describeSnapshots,
   DescribeVolumeAttribute: volumes.describeVolumeAttribute,
@@ -26,6 +28,11 @@ export const storageOperations: Readonly<Record<string, Operation>> = {
   DescribeVolumes: volumes.describeVolumes,
   DescribeVolumesModifications: describeVolumesModifications,
   DetachVolume: detachVolume,
+  DisableEbsEncryptionByDefault: settings.disableEbsEncryptionByDefault,
+  EnableEbsEncryptionByDefault: settings.enableEbsEncryptionByDefault,
+  EnableFastSnapshotRestores: settings.enableFastSnapshotRestores,
+  GetEbsDefaultKmsKeyId: settings.getEbsDefaultKmsKeyId,
+  GetEbsEncryptionByDefault: settings.getEbsEncryptionByDefault,
   ModifySnapshotAttribute: snapshots.modifySnapshotAttribute,
   ModifyVolume: modifyVolume,
   ModifyVolumeAttribute: volumes.modifyVolumeAttribute,

@@ -7,6 +7,7 @@ import { invalidParameterCombination, invalidParameterValue, missingParameter, r
 import { defaultCredits, instanceTypes } from '../instance-types.ts';
 import { interfacesOfEndpoint, resolveSecurityGroups } from '../network/index.ts';
 import { type Instance, type InstanceSpec, networkInterfaces } from '../records.ts';
+import { changeDisks } from '../volume/attach.ts';
 import { ROOT_DEVICE } from '../volume/volume.ts';
 import { checkUserData } from './launch.ts';
 import { checkEbsOptimized, checkShutdownBehavior } from './launch-options.ts';
@@ -91,7 +92,6 @@ export function modifyInstanceAttribute(
 ): object {
   const input = byName(request);
   refuseParameters('ModifyInstanceAttribute', input, [
-    'BlockDeviceMappings',
     'EnaSupport',
     'EnclaveOptions',
     'Kernel',
@@ -112,6 +112,7 @@ export function modifyInstanceAttribute(
     context.tx.update(instance, { spec: { ...instance.spec, ...changes } });
   }
   changeInterface(input, instance, context);
+  changeDisks(context, instance, input.BlockDeviceMappings ?? []);
   return {};
 }
 

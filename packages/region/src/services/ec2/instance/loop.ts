@@ -29,6 +29,7 @@ import {
   networkInterfaces,
   vpcs,
 } from '../records.ts';
+import { instanceStores } from '../volume/instance-store.ts';
 import { type VolumeAttachmentRecord, volumeAttachments, volumes } from '../volume/volume.ts';
 import {
   instanceOfVolume,
@@ -129,6 +130,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
   };
 
   const boot = async (instance: Instance, wanted: number, timeoutMs: number): Promise<MachineStatus> => {
+    for (const disk of instanceStores(instance)) await drivers.volumes.ensure(disk);
     const machine = await drivers.compute.ensure(machineSpec(instance, 'on', timeoutMs));
     if (machine.boot < wanted) {
       throw new Error(`the machine ${instance.id} is in boot ${machine.boot}, not ${wanted}`);
@@ -136,7 +138,8 @@ export function instanceLoop(context: LoopContext): Reconciler {
     return machine;
   };
 
-  const settle = (instance: Instance, machine: MachineStatus | undefined): void =>
+  const settle = async (instance: Instance, machine: MachineStatus | undefined): Promise<void> => {
+    for (const { id } of instanceStores(instance)) await drivers.volumes.remove(id);
     store.transaction((tx) => {
       const current = tx.get(instances, instance.region, instance.id);
       if (!current) return;
@@ -149,6 +152,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
       const status = { ...current.status, state: 'stopped', checks: NOT_APPLICABLE } as const;
       tx.update(current, { status: { ...status, ...(machine && { machine }) } });
     });
+  };
 
   const tearDown = async (instance: Instance, machine: MachineStatus | undefined): Promise<void> => {
     const { region, id } = instance;
@@ -157,6 +161,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
       await drivers.compute.ensure(machineSpec(instance, 'off', orderly ? TERMINATE_TIMEOUT_MS : 0));
     }
     await drivers.compute.remove(id);
+    for (const disk of instanceStores(instance)) await drivers.volumes.remove(disk.id);
     frozen.delete(id);
     await publisher.withdraw(id);
     store.transaction((tx) => {
@@ -205,7 +210,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
       if (step.kind === 'power-off') {
         machine = await drivers.compute.ensure(machineSpec(instance, 'off', step.timeoutMs));
       }
-      if (step.kind === 'settle') settle(instance, machine);
+      if (step.kind === 'settle') await settle(instance, machine);
       if (step.kind === 'tear-down') {
         await tearDown(instance, machine);
         machine = undefined;

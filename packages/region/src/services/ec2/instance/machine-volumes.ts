@@ -1,10 +1,11 @@
 /** What volumes an instance's machine is to have, what it has, and what that says of their attachments. */
-import type { MachineSpec, MachineStatus } from '../../../drivers/compute.ts';
+import type { MachineSpec, MachineStatus, MachineVolume } from '../../../drivers/compute.ts';
 import type { Reader, Transaction } from '../../../store/store.ts';
 import type { Scope } from '../../common/service.ts';
 import type { Instance } from '../records.ts';
 import { machineDevice } from '../volume/attach.ts';
 import { wantDeleted } from '../volume/create.ts';
+import { storeVolumes } from '../volume/instance-store.ts';
 import {
   attachmentsOf,
   type VolumeAttachmentRecord,
@@ -37,19 +38,29 @@ export function machineVolumes(
   const root = all.find(({ attachment }) => attachment.spec.role === 'root');
   return {
     layers: root?.volume.spec.rootLayers ?? instance.spec.layers,
-    volumes: all
-      .filter(({ attachment }) => attachment.spec.wanted === 'attached')
-      .filter(({ volume }) => volume.status.state === 'available')
-      .map(({ attachment }) => ({
-        volumeId: attachment.id,
-        device: machineDevice(attachment),
-        role: attachment.spec.role,
-      })),
+    volumes: withStores(
+      all
+        .filter(({ attachment }) => attachment.spec.wanted === 'attached')
+        .filter(({ volume }) => volume.status.state === 'available')
+        .map(({ attachment }) => ({
+          volumeId: attachment.id,
+          device: machineDevice(attachment),
+          role: attachment.spec.role,
+        })),
+      storeVolumes(instance),
+    ),
     forceDetach: all
       .filter(({ attachment }) => attachment.spec.wanted === 'detached' && attachment.spec.force)
       .map(({ attachment }) => attachment.id),
   };
 }
+
+/** The disks of its host come right behind the root. */
+const withStores = (ebs: readonly MachineVolume[], stores: readonly MachineVolume[]): MachineVolume[] => [
+  ...ebs.filter(({ role }) => role === 'root'),
+  ...stores,
+  ...ebs.filter(({ role }) => role === 'data'),
+];
 
 export type VolumesForBoot =
   | { readonly kind: 'ready' }

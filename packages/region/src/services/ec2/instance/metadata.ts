@@ -8,6 +8,7 @@ import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { interfacesOfEndpoint, privateAddresses, publicMapping } from '../network/index.ts';
 import { placementGroups } from '../placement-group/placement-group.ts';
 import { type Instance, type NetworkInterface, securityGroups, subnets, vpcs } from '../records.ts';
+import { attachmentsOf, ROOT_DEVICE } from '../volume/volume.ts';
 
 /** Every key of an instance begins like this, so that a dead one's can be found. */
 export const keyPrefix = (instanceId: string): string => `instance/${instanceId}/`;
@@ -95,10 +96,18 @@ function instanceMetadata(
     securityGroups: groupNames(reader, region, primary?.securityGroupIds ?? []),
     ...(instanceTags === 'enabled' && { tags }),
     lifecycle: 'on-demand',
+    rootDeviceName: ROOT_DEVICE,
+    ebsDeviceNames: ebsDevices(reader, instance),
     interfaces: attached.map((one) => interfaceMetadata(reader, one)),
     options: { endpoint, tokens, hopLimit },
   };
 }
+
+/** Data volumes that it had when it was last started, as the page says, without their folder. */
+const ebsDevices = (reader: Reader, { region, id, spec }: Instance): string[] =>
+  attachmentsOf(reader, region, id)
+    .filter((one) => one.spec.role === 'data' && one.spec.attachedAt <= spec.launchedAt)
+    .map((one) => one.spec.device.replace(/^\/dev\//, ''));
 
 /** The base layer says for which processor an image is. */
 const architectureOf = (reader: Reader, { spec }: Instance): string =>

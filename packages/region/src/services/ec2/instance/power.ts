@@ -144,6 +144,7 @@ export function startInstances(
         ...spec,
         wanted: 'running',
         boot: spec.boot + 1,
+        storesOfBoot: spec.boot + 1,
         hostId: placeOn(context, spec.zone, spec),
         launchedAt: context.now,
         stateReason: PENDING_REASON,

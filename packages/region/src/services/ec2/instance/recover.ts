@@ -97,6 +97,7 @@ export function recoverInstance(scope: Scope, id: string): Recovery {
       ...spec,
       hostId,
       boot: spec.boot + 1,
+      storesOfBoot: spec.boot + 1,
       recoveredBoot: spec.boot + 1 + instance.status.guestBoots,
       recoveries: [...recentRecoveries(instance, scope.now), scope.now],
     },

@@ -142,3 +142,24 @@ export function detachVolume(input: ec2.DetachVolumeRequest, context: RequestCon
 
 /** As a machine is told what it is to have. */
 export const machineDevice = ({ spec }: VolumeAttachmentRecord): string => devicePath(spec.device);
+
+/** What ModifyInstanceAttribute says of volumes that the instance has: whether they go with it. */
+export function changeDisks(
+  scope: Scope,
+  { region, id }: Instance,
+  mappings: readonly ec2.InstanceBlockDeviceMappingSpecification[],
+): void {
+  for (const { DeviceName: device = '', Ebs: ebs, NoDevice, VirtualName } of mappings) {
+    if (NoDevice !== undefined || VirtualName !== undefined) {
+      throw unsupported('anything but DeleteOnTermination of a block device in ModifyInstanceAttribute');
+    }
+    const attachment = attachmentsOf(scope.tx, region, id).find(
+      ({ spec }) => kernelName(spec.device) === kernelName(device),
+    );
+    if (!attachment || (ebs?.VolumeId && ebs.VolumeId !== attachment.id))
+      throw errors.nothingMappedAt(device);
+    const deleteOnTermination = ebs?.DeleteOnTermination;
+    if (deleteOnTermination === undefined) continue;
+    scope.tx.update(attachment, { spec: { ...attachment.spec, deleteOnTermination } });
+  }
+}

@@ -50,6 +50,9 @@ export const deviceInUse = (device: string): AwsError =>
     `Invalid value '${device}' for unixDevice. Attachment point ${device} is already in use`,
   );
 
+export const nothingMappedAt = (device: string): AwsError =>
+  error('InvalidInstanceAttributeValue', `No device is currently mapped at ${device}`);
+
 export const noRootVolume = (instanceId: string, device: string): AwsError =>
   error(
     'InvalidParameterValue',

@@ -5,6 +5,8 @@
 import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { Resource, ResourceKey } from '../../../store/resource.ts';
 import type { LoopContext } from '../../common/service.ts';
+import { instances } from '../records.ts';
+import { instanceOfStore, isForgottenStore } from './instance-store.ts';
 import { modificationState } from './modify.ts';
 import { GIB, type VolumeRecord, type VolumeStatus, volumeAttachments, volumes } from './volume.ts';
 
@@ -60,6 +62,11 @@ export function volumeLoop(context: LoopContext): Reconciler {
     store.transaction((tx) => tx.remove(key));
   };
 
+  const instanceRegions = (): Set<string> => new Set(store.everywhere(instances).map(({ region }) => region));
+
+  const isStray = (recorded: ReadonlyMap<string, string>, id: string): boolean =>
+    instanceOfStore(id) === undefined && !recorded.has(id);
+
   return {
     name: 'ec2.volume',
 
@@ -73,7 +80,7 @@ export function volumeLoop(context: LoopContext): Reconciler {
       const regions = new Map(store.everywhere(volumes).map(({ id, region }) => [id, region]));
       const existing = await drivers.volumes.list();
       return existing
-        .filter(({ id }) => id.startsWith('vol-') && !regions.has(id))
+        .filter(({ id }) => isForgottenStore(store, instanceRegions(), id) || isStray(regions, id))
         .map(({ id }) => ({ kind: volumes.kind, region: 'global', id }));
     },
 
@@ -81,8 +88,10 @@ export function volumeLoop(context: LoopContext): Reconciler {
       const volume = store.get(volumes, key.region, key.id);
       if (!volume) {
         // Named when it was found without a record, or when its record went: it may have one by now.
-        const known = store.everywhere(volumes).some(({ id }) => id === key.id);
-        if (!known) await drivers.volumes.remove(key.id);
+        const stray = !store.everywhere(volumes).some(({ id }) => id === key.id);
+        const unneeded =
+          instanceOfStore(key.id) === undefined ? stray : isForgottenStore(store, instanceRegions(), key.id);
+        if (unneeded) await drivers.volumes.remove(key.id);
         return undefined;
       }
       if (volume.spec.wanted === 'deleted') {
