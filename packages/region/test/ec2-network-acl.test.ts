@@ -119,7 +119,8 @@ it('keeps ICMP types and tags, and finds by them', async () => {
   const echo = { IcmpTypeCode: { Type: 8, Code: -1 }, Protocol: 'icmp' };
   const entry = { NetworkAclId, Egress: false, RuleNumber: 5, RuleAction: 'allow', ...everywhere };
   await call('CreateNetworkAclEntry', { ...entry, ...echo });
-  await call('CreateNetworkAclEntry', { ...entry, RuleNumber: 6, Protocol: '1' });
+  const any = { IcmpTypeCode: { Type: -1, Code: -1 }, Protocol: '1' };
+  await call('CreateNetworkAclEntry', { ...entry, ...any, RuleNumber: 6 });
   const { NetworkAcls } = await call('DescribeNetworkAcls', {
     Filters: [
       { Name: 'entry.icmp.type', Values: ['8'] },

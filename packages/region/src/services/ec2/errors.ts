@@ -40,6 +40,10 @@ export const invalidNextToken = (): AwsError =>
 
 // What does not exist.
 
+/** Does not exist, or cannot: an id of another kind, or none at all, has a code of its own for some kinds. */
+const missingOrMalformed = (id: string, start: string, missing: AwsError, malformed: string): AwsError =>
+  id.startsWith(start) ? missing : error(malformed, `Invalid id: "${id}" (expecting "${start}...")`);
+
 export const vpcNotFound = (id: string): AwsError =>
   error('InvalidVpcID.NotFound', `The vpc ID '${id}' does not exist`);
 
@@ -47,10 +51,20 @@ export const subnetNotFound = (id: string): AwsError =>
   error('InvalidSubnetID.NotFound', `The subnet ID '${id}' does not exist`);
 
 export const internetGatewayNotFound = (id: string): AwsError =>
-  error('InvalidInternetGatewayID.NotFound', `The internetGateway ID '${id}' does not exist`);
+  missingOrMalformed(
+    id,
+    'igw-',
+    error('InvalidInternetGatewayID.NotFound', `The internetGateway ID '${id}' does not exist`),
+    'InvalidInternetGatewayId.Malformed',
+  );
 
 export const routeTableNotFound = (id: string): AwsError =>
-  error('InvalidRouteTableID.NotFound', `The routeTable ID '${id}' does not exist`);
+  missingOrMalformed(
+    id,
+    'rtb-',
+    error('InvalidRouteTableID.NotFound', `The routeTable ID '${id}' does not exist`),
+    'InvalidRouteTableId.Malformed',
+  );
 
 export const routeNotFound = (table: string, destination: string): AwsError =>
   error(
@@ -62,7 +76,12 @@ export const associationNotFound = (id: string): AwsError =>
   error('InvalidAssociationID.NotFound', `The association ID '${id}' does not exist`);
 
 export const networkAclNotFound = (id: string): AwsError =>
-  error('InvalidNetworkAclID.NotFound', `The networkAcl ID '${id}' does not exist`);
+  missingOrMalformed(
+    id,
+    'acl-',
+    error('InvalidNetworkAclID.NotFound', `The networkAcl ID '${id}' does not exist`),
+    'InvalidNetworkAclId.Malformed',
+  );
 
 export const dhcpOptionsNotFound = (id: string): AwsError =>
   error('InvalidDhcpOptionID.NotFound', `The dhcpOption ID '${id}' does not exist`);
@@ -74,13 +93,28 @@ export const publicAddressNotFound = (address: string): AwsError =>
   error('InvalidAddress.NotFound', `Address '${address}' not found.`);
 
 export const natGatewayNotFound = (id: string): AwsError =>
-  error('NatGatewayNotFound', `The Nat Gateway ${id} was not found`);
+  missingOrMalformed(
+    id,
+    'nat-',
+    error('NatGatewayNotFound', `The Nat Gateway ${id} was not found`),
+    'NatGatewayMalformed',
+  );
 
 export const attachmentNotFound = (id: string): AwsError =>
-  error('InvalidAttachmentID.NotFound', `The attachment ID '${id}' does not exist`);
+  missingOrMalformed(
+    id,
+    'eni-attach-',
+    error('InvalidAttachmentID.NotFound', `The attachment ID '${id}' does not exist`),
+    'InvalidNetworkInterfaceAttachmentId.Malformed',
+  );
 
 export const networkInterfaceNotFound = (id: string): AwsError =>
-  error('InvalidNetworkInterfaceID.NotFound', `The networkInterface ID '${id}' does not exist`);
+  missingOrMalformed(
+    id,
+    'eni-',
+    error('InvalidNetworkInterfaceID.NotFound', `The networkInterface ID '${id}' does not exist`),
+    'InvalidNetworkInterfaceId.Malformed',
+  );
 
 export const groupNotFound = (id: string): AwsError =>
   error('InvalidGroup.NotFound', `The security group '${id}' does not exist`);

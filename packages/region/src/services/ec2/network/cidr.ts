@@ -6,10 +6,14 @@ export interface Cidr {
   readonly prefix: number;
 }
 
-/** The address as an unsigned 32-bit number; undefined when `text` is not four decimal octets. */
+/**
+ * The address as an unsigned 32-bit number; undefined when `text` is not four decimal octets. One that begins with a zero
+ * is none: others would read it as octal.
+ */
 export function parseAddress(text: string): number | undefined {
-  const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number);
-  if (!octets || octets.some((octet) => octet > 255)) return undefined;
+  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
+  const octets = text.split('.').map(Number);
+  if (octets.some((octet) => octet > 255)) return undefined;
   return octets.reduce((number, octet) => number * 256 + octet, 0);
 }
 

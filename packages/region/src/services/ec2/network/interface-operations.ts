@@ -297,6 +297,19 @@ function describeNetworkInterfaceAttribute(
   }
 }
 
+/** One at a time. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyNetworkInterfaceAttribute.html */
+function checkOneAttribute(input: ec2.ModifyNetworkInterfaceAttributeRequest): void {
+  const given = Object.entries({
+    Attachment: input.Attachment,
+    Description: input.Description,
+    Groups: input.Groups?.length ? input.Groups : undefined,
+    SourceDestCheck: input.SourceDestCheck,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length === 0) throw errors.missingParameter('attribute');
+  if (given.length > 1)
+    throw errors.invalidParameterCombination(`Fields ${given.join(' and ')} may not be combined.`);
+}
+
 function modifyNetworkInterfaceAttribute(
   input: ec2.ModifyNetworkInterfaceAttributeRequest,
   context: RequestContext,
@@ -309,6 +322,7 @@ function modifyNetworkInterfaceAttribute(
     'EnablePrimaryIpv6',
   ]);
   const found = changeableInterface(context, errors.required(input.NetworkInterfaceId, 'networkInterfaceId'));
+  checkOneAttribute(input);
   const { spec } = found;
   const change = input.Attachment;
   if (change && change.AttachmentId !== spec.attachment?.attachmentId) {

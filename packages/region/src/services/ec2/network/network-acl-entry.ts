@@ -6,7 +6,7 @@ import type { Operation, RequestContext } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { formatCidr, parseCidr } from './cidr.ts';
 import { networkAclOf } from './network-acl.ts';
-import { trafficMatch } from './permission.ts';
+import { isIcmp, protocolNumber, trafficMatch } from './permission.ts';
 
 /** The numbers that users can give; 32767 is the last entry, which nobody can change. */
 const HIGHEST = 32_766;
@@ -30,12 +30,18 @@ function entryOf(input: ec2.CreateNetworkAclEntryRequest): Entry {
   const block = errors.required(input.CidrBlock, 'cidrBlock');
   const cidr = parseCidr(block);
   if (!cidr) throw errors.invalidCidrBlock(block);
+  const IpProtocol = errors.required(input.Protocol, 'protocol');
+  const { From: FromPort, To: ToPort } = input.PortRange ?? {};
   const icmp = input.IcmpTypeCode;
-  const match = trafficMatch({
-    IpProtocol: errors.required(input.Protocol, 'protocol'),
-    FromPort: input.PortRange?.From ?? icmp?.Type,
-    ToPort: input.PortRange?.To ?? icmp?.Code,
-  });
+  // The one is required with ICMP, the other with TCP and UDP; each counts for its own protocols only.
+  // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAclEntry.html
+  const match = isIcmp(protocolNumber(IpProtocol))
+    ? trafficMatch({
+        IpProtocol,
+        FromPort: errors.required(icmp?.Type, 'icmpTypeCode'),
+        ToPort: errors.required(icmp?.Code, 'icmpTypeCode'),
+      })
+    : trafficMatch({ IpProtocol, FromPort, ToPort });
   return { ruleNumber, action, ...match, cidr: formatCidr(cidr) };
 }
 

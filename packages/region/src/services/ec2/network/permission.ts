@@ -27,9 +27,9 @@ const PROTOCOL_NAMES = new Map([
 ]);
 
 const isTcpOrUdp = (protocol: number): boolean => protocol === 6 || protocol === 17;
-const isIcmp = (protocol: number): boolean => protocol === 1 || protocol === 58;
+export const isIcmp = (protocol: number): boolean => protocol === 1 || protocol === 58;
 
-function protocolNumber(name: string | undefined): number {
+export function protocolNumber(name: string | undefined): number {
   const text = errors.required(name, 'ipProtocol').toLowerCase();
   const number = Object.hasOwn(PROTOCOLS, text) ? PROTOCOLS[text] : Number(text);
   if (number === undefined || !Number.isInteger(number) || number < -1 || number > 255) {

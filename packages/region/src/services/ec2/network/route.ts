@@ -3,7 +3,15 @@ import type * as ec2 from '@aws-sdk/client-ec2';
 import { AwsError, refuseParameters, unsupported } from '../../common/errors.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
-import { internetGateways, natGateways, networkInterfaces, type RouteTable, vpcs } from '../records.ts';
+import {
+  internetGateways,
+  natGateways,
+  networkInterfaces,
+  type RouteTable,
+  type Subnet,
+  subnets,
+  vpcs,
+} from '../records.ts';
 import { type Cidr, cidrOf, formatCidr, holds, parseCidr } from './cidr.ts';
 import { interfacesOfEndpoint } from './interface.ts';
 import { isWanted } from './nat-gateway-state.ts';
@@ -99,16 +107,34 @@ function destinationOf(text: string | undefined): Cidr {
   return cidr;
 }
 
+/** Where AWS's own services answer. https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html */
+const RESERVED = cidrOf('169.254.168.0/22');
+
+function checkReserved(destination: Cidr): void {
+  if (!holds(RESERVED, destination)) return;
+  throw errors.invalidParameterValue(
+    `The destination CIDR block ${formatCidr(destination)} lies in ${formatCidr(RESERVED)}, which is reserved for use by AWS services.`,
+  );
+}
+
 /**
- * Within the VPC, a route can only lead through a machine or a NAT gateway.
- * https://docs.aws.amazon.com/vpc/latest/userguide/route-table-options.html
+ * Within the VPC, a route can only lead to a whole subnet, through a machine or a NAT gateway.
+ * https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
  */
 function checkWithin(scope: Scope, table: RouteTable, destination: Cidr, { target }: Target): void {
   const vpc = scope.tx.get(vpcs, scope.region, table.spec.vpcId);
   const within = vpc?.spec.cidrs.some((cidr) => holds(cidrOf(cidr), destination));
-  if (within && target.kind !== 'interface' && target.kind !== 'nat-gateway') {
+  if (!within) return;
+  const text = formatCidr(destination);
+  if (target.kind !== 'interface' && target.kind !== 'nat-gateway') {
     throw errors.invalidParameterValue(
-      `The destination CIDR block ${formatCidr(destination)} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+      `The destination CIDR block ${text} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance.`,
+    );
+  }
+  const isSubnet = ({ spec }: Subnet): boolean => spec.vpcId === table.spec.vpcId && spec.cidr === text;
+  if (!scope.tx.list(subnets, scope.region).some(isSubnet)) {
+    throw errors.invalidParameterValue(
+      `The destination CIDR block ${text} is more specific than one of this VPC's CIDR blocks and is not the CIDR block of a subnet.`,
     );
   }
 }
@@ -122,6 +148,7 @@ function createRoute(input: ec2.CreateRouteRequest, context: RequestContext): ec
   if (table.spec.routes.some((route) => route.destination === destination)) {
     throw new AwsError('RouteAlreadyExists', `The route identified by ${destination} already exists.`);
   }
+  checkReserved(cidr);
   checkWithin(context, table, cidr, target);
   const route: Route = { destination, ...target, origin: 'CreateRoute' };
   context.tx.update(table, { spec: { ...table.spec, routes: [...table.spec.routes, route] } });

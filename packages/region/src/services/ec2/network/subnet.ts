@@ -239,6 +239,9 @@ function refuseAttributes(input: ec2.ModifySubnetAttributeRequest): void {
 function modifySubnetAttribute(input: ec2.ModifySubnetAttributeRequest, context: RequestContext): void {
   const subnet = subnetOf(context, errors.required(input.SubnetId, 'subnetId'));
   refuseAttributes(input);
+  const { SubnetId: _, ...attributes } = input;
+  if (Object.values(attributes).every((value) => value === undefined))
+    throw errors.missingParameter('attribute');
   const mapPublicIpOnLaunch = input.MapPublicIpOnLaunch?.Value ?? subnet.spec.mapPublicIpOnLaunch;
   context.tx.update(subnet, { spec: { ...subnet.spec, mapPublicIpOnLaunch } });
 }
