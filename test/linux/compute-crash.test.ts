@@ -15,8 +15,10 @@ import {
 } from '../../packages/linux/src/compute/index.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { removePool, volumePaths } from '../../packages/linux/src/volumes/index.ts';
+import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import { seededRandom } from '../../packages/region/src/clock.ts';
-import type { MachineSpec } from '../../packages/region/src/drivers/compute.ts';
+import type { MachineSpec, MachineVolume } from '../../packages/region/src/drivers/compute.ts';
 import { computeHost } from './compute-host.ts';
 
 const missing = missingForCompute();
@@ -36,19 +38,21 @@ describe('a driver that is killed', { skip }, () => {
   });
   after(async () => {
     await clear();
+    await removePool(layout, { keepState: false });
     restoreSysctls(layout);
     rmSync(stateDirectory, { recursive: true, force: true });
   });
 
   async function clear(): Promise<void> {
     await removeAll(layout, { keepState: false });
+    await host.removeVolumes();
     await host.removeNamespaces();
   }
 
   /** Runs the child and kills it after `afterMs`; returns the boot it was last told to bring about. */
-  async function killedAfter(afterMs: number, machine: MachineSpec): Promise<number> {
+  async function killedAfter(afterMs: number, machine: MachineSpec, data: MachineVolume): Promise<number> {
     const child = fork(join(import.meta.dirname, 'compute-crash-child.ts'), [
-      JSON.stringify({ layout, machine }),
+      JSON.stringify({ layout, machine, data }),
     ]);
     const ended = new Promise((resolve) => child.once('exit', resolve));
     let boot = machine.boot;
@@ -70,9 +74,10 @@ describe('a driver that is killed', { skip }, () => {
     containers: existsSync(join(layout.runDirectory, 'runc'))
       ? readdirSync(join(layout.runDirectory, 'runc'))
       : [],
-    disks: readdirSync(join(stateDirectory, 'machines')),
+    records: readdirSync(join(stateDirectory, 'machines')),
+    loops: findLoops(volumePaths(layout).pool),
   });
-  const nothing = { mounts: [], cgroups: [], containers: [], disks: [] };
+  const nothing = { mounts: [], cgroups: [], containers: [], records: [], loops: [] };
 
   test('leaves what the next one finishes', { timeout: 120_000 }, async (t) => {
     t.diagnostic(`HOLDFAST_SEED=${seed}`);
@@ -83,10 +88,22 @@ describe('a driver that is killed', { skip }, () => {
       const namespace = await host.makeNamespace(id, { onBoot: () => boots++ });
       const limits = { vcpus: 1, memoryBytes: 512 * 1_048_576 };
       const machine: MachineSpec = {
-        ...{ id, namespace, hostname: id, layers, ...limits, init: 'systemd', power: 'on', boot: 1 },
+        ...{
+          id,
+          namespace,
+          hostname: id,
+          layers,
+          volumes: [await host.rootVolume(id)],
+          ...limits,
+          init: 'systemd',
+          power: 'on',
+          boot: 1,
+        },
         shutdownTimeoutMs: 500,
       };
-      const boot = await killedAfter(random.below(900), machine);
+      const data: MachineVolume = { volumeId: `vol-d-${round}`, device: '/dev/sdf', role: 'data' };
+      await host.volumes.ensure({ id: data.volumeId, sizeBytes: 2 ** 30, origin: { kind: 'empty' } });
+      const boot = await killedAfter(random.below(1_200), machine, data);
       const driver = linuxCompute(layout);
       try {
         const found = await driver.list();
@@ -96,10 +113,22 @@ describe('a driver that is killed', { skip }, () => {
         assert.notEqual(now.end?.how, 'failed', now.end?.detail);
         const next = await driver.ensure({ ...machine, boot: boot + 1 });
         assert.equal(next.state, 'running');
+        // Whatever became of the data volume, it can be put in, and taken out, as if nothing had been.
+        for (const volumes of [[data], []]) {
+          const status = await driver.ensure({
+            ...machine,
+            boot: boot + 1,
+            volumes: [...(machine.volumes ?? []), ...volumes],
+          });
+          assert.deepEqual(
+            status.volumes?.map(({ volumeId }) => volumeId).toSorted(),
+            [`vol-${id}`, ...volumes.map(({ volumeId }) => volumeId)].toSorted(),
+          );
+        }
         await driver.remove(id);
         assert.deepEqual(leftovers(), nothing);
+        await host.removeVolumes();
         assert.ok(boots <= boot + 1, `${boots} boots of ${boot + 1}`);
-        for (const layer of await driver.listLayers()) await driver.removeLayer(layer);
       } finally {
         driver.close();
       }

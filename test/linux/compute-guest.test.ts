@@ -14,8 +14,10 @@ import {
   missingForCompute,
   removeAll,
 } from '../../packages/linux/src/compute/index.ts';
+import { machinePaths } from '../../packages/linux/src/compute/record.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { removePool } from '../../packages/linux/src/volumes/index.ts';
 import type { MachineSpec } from '../../packages/region/src/drivers/compute.ts';
 import { computeHost, type Metadata } from './compute-host.ts';
 
@@ -61,16 +63,18 @@ describe('an instance on this machine', { skip }, () => {
   after(async () => {
     driver?.close();
     await clear();
+    await removePool(layout, { keepState: false });
     restoreSysctls(layout);
     rmSync(stateDirectory, { recursive: true, force: true });
   });
 
   async function clear(): Promise<void> {
     await removeAll(layout, { keepState: false });
+    await host.removeVolumes();
     await host.removeNamespaces();
   }
 
-  async function want(id: string, metadata: Metadata = {}): Promise<MachineSpec> {
+  async function want(id: string, metadata: Metadata = {}, snapshotId?: string): Promise<MachineSpec> {
     const namespace = await host.makeNamespace(id, metadata);
     const hostname = `ip-${id}`;
     const limits = { vcpus: 1, memoryBytes: 512 * 1_048_576 };
@@ -79,6 +83,7 @@ describe('an instance on this machine', { skip }, () => {
       namespace,
       hostname,
       layers,
+      volumes: [await host.rootVolume(id, snapshotId)],
       ...limits,
       init: 'systemd',
       power: 'on',
@@ -89,7 +94,7 @@ describe('an instance on this machine', { skip }, () => {
 
   /** A file of the machine's own disk. */
   const fileOf = (id: string, path: string): string =>
-    readFileSync(join(stateDirectory, 'machines', id, 'disk/upper', path), 'utf8');
+    readFileSync(join(machinePaths(layout, id).rootVolume, 'upper', path), 'utf8');
   const consoleOf = async (id: string): Promise<string> =>
     Buffer.from((await driver.console(id))!.output).toString();
   const shell = (id: string, command: string): Promise<number> =>
@@ -216,9 +221,8 @@ describe('an instance on this machine', { skip }, () => {
     await driver.ensure(await want('i-a', { userData, publicKey: key, onReport }));
     await next();
     await booted('i-a');
-    await driver.capture('i-a', 'ami-1');
-    const clone = { ...(await want('i-b')), layers: [...layers, 'ami-1'] };
-    await driver.ensure(clone);
+    await host.volumes.snapshot('vol-i-a', 'snap-1');
+    await driver.ensure(await want('i-b', {}, 'snap-1'));
     await booted('i-b');
     for (const path of [
       'etc/machine-id',

@@ -7,6 +7,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createRequire } from 'node:module';
 import { runCommand } from '../../packages/linux/src/compute/command.ts';
 import { endpointNamespace, type HostLayout } from '../../packages/linux/src/layout.ts';
+import { linuxVolumes } from '../../packages/linux/src/volumes/index.ts';
+import type { MachineVolume } from '../../packages/region/src/drivers/compute.ts';
+import type { VolumeDriver, VolumeOrigin } from '../../packages/region/src/drivers/volume.ts';
 
 const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
 const setns = koffi.load(null).func('int setns(int fd, int kind)') as (file: number, kind: number) => number;
@@ -63,14 +66,34 @@ export interface ComputeHost {
   readonly layout: HostLayout;
   /** Makes a namespace for the machine, with a metadata service; returns its name. */
   makeNamespace(id: string, metadata?: Metadata): Promise<string>;
+  readonly volumes: VolumeDriver;
+  /** Makes the machine's root volume `vol-<id>`, as a copy of a snapshot or empty, and says what it is to the machine. */
+  rootVolume(id: string, snapshotId?: string): Promise<MachineVolume>;
+  /** Removes all volumes and snapshots. No machine may have one. */
+  removeVolumes(): Promise<void>;
   /** Removes all namespaces of this prefix, also those that a test killed earlier has left. */
   removeNamespaces(): Promise<void>;
 }
 
 export function computeHost(layout: HostLayout): ComputeHost {
   const servers = new Map<string, Server>();
+  const volumes = linuxVolumes(layout);
   return {
     layout,
+    volumes,
+
+    async rootVolume(id, snapshotId) {
+      const volume: MachineVolume = { volumeId: `vol-${id}`, device: '/dev/xvda', role: 'root' };
+      const origin: VolumeOrigin =
+        snapshotId === undefined ? { kind: 'root' } : { kind: 'snapshot', snapshotId };
+      await volumes.ensure({ id: volume.volumeId, sizeBytes: 2 ** 33, origin });
+      return volume;
+    },
+
+    async removeVolumes() {
+      for (const { id } of await volumes.list()) await volumes.remove(id);
+      for (const { id } of await volumes.listSnapshots()) await volumes.removeSnapshot(id);
+    },
 
     async makeNamespace(id, metadata = {}) {
       const namespace = endpointNamespace(layout, id);

@@ -10,8 +10,10 @@ import {
   missingForCompute,
   removeAll,
 } from '../../packages/linux/src/compute/index.ts';
+import { startEdge, stopEdge } from '../../packages/linux/src/edge/index.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { removePool } from '../../packages/linux/src/volumes/index.ts';
 import { type ComputeUnderTest, computeContract } from '../../packages/region/test/contracts/compute.ts';
 import { computeHost } from './compute-host.ts';
 
@@ -23,6 +25,7 @@ const host = computeHost(layout);
 
 async function clear(): Promise<void> {
   await removeAll(layout, { keepState: false });
+  await host.removeVolumes();
   await host.removeNamespaces();
 }
 
@@ -36,6 +39,17 @@ async function make(): Promise<ComputeUnderTest> {
   return {
     driver,
     makeNamespace: (id) => host.makeNamespace(id),
+    async makeVolume(id, role) {
+      await host.volumes.ensure({
+        id,
+        sizeBytes: 2 ** 30,
+        origin: { kind: role === 'root' ? 'root' : 'empty' },
+      });
+    },
+    async mount(id, { device }, mounted) {
+      const script = mounted ? `mkfs.ext4 -q ${device} && mkdir -p /d && mount ${device} /d` : 'umount /d';
+      assert.equal(await driver.exec(id, ['/bin/sh', '-c', script], { stdio: 'ignore' }), 0, script);
+    },
     async end(id, how) {
       const status = await driver.status(id);
       if (how === 'killed') process.kill(status!.initPid!, 'SIGKILL');
@@ -63,9 +77,12 @@ async function make(): Promise<ComputeUnderTest> {
 describe('compute on this machine', { skip }, () => {
   before(async () => {
     await buildBaseImage(layout);
+    await startEdge(layout, { hostsFile: false, frontDoorAddresses: [] });
   });
   after(async () => {
+    await stopEdge(layout);
     await clear();
+    await removePool(layout, { keepState: false });
     restoreSysctls(layout);
     rmSync(stateDirectory, { recursive: true, force: true });
   });

@@ -12,7 +12,7 @@ import {
 import { startEdge, stopEdge } from '../../packages/linux/src/edge/index.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
-import { linuxVolumes, removePool } from '../../packages/linux/src/volumes/index.ts';
+import { removePool } from '../../packages/linux/src/volumes/index.ts';
 import type { MachineSpec, MachineStatus, MachineVolume } from '../../packages/region/src/drivers/compute.ts';
 import type { VolumeDriver, VolumeOrigin } from '../../packages/region/src/drivers/volume.ts';
 import { computeHost, type Metadata } from './compute-host.ts';
@@ -53,7 +53,7 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
   await host.removeNamespaces();
   await startEdge(layout, { hostsFile: false, frontDoorAddresses: [] });
   const compute = linuxCompute(layout);
-  const volumes = linuxVolumes(layout);
+  const { volumes } = host;
 
   const inside = (id: string, script: string): Promise<string> =>
     runCommand([
@@ -63,8 +63,7 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
   const clear = async (): Promise<void> => {
     await removeAll(layout, { keepState: false });
     await host.removeNamespaces();
-    for (const { id } of await volumes.list()) await volumes.remove(id);
-    for (const { id } of await volumes.listSnapshots()) await volumes.removeSnapshot(id);
+    await host.removeVolumes();
   };
   return {
     layout,

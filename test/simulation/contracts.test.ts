@@ -4,10 +4,12 @@ import { simCompute } from '@holdfast/region/drivers/sim/compute.ts';
 import { simEdge } from '@holdfast/region/drivers/sim/edge.ts';
 import { simLoadBalancer } from '@holdfast/region/drivers/sim/loadbalancer.ts';
 import { simNetwork } from '@holdfast/region/drivers/sim/network.ts';
+import { simVolumes } from '@holdfast/region/drivers/sim/volume.ts';
 import { computeContract } from '../../packages/region/test/contracts/compute.ts';
 import { edgeContract } from '../../packages/region/test/contracts/edge.ts';
 import { loadBalancerContract } from '../../packages/region/test/contracts/loadbalancer.ts';
 import { networkContract } from '../../packages/region/test/contracts/network.ts';
+import { volumeContract } from '../../packages/region/test/contracts/volume.ts';
 
 const nothing = async (): Promise<void> => {};
 
@@ -16,6 +18,8 @@ computeContract('in memory', async () => {
   return {
     driver,
     makeNamespace: async (id) => id,
+    makeVolume: nothing,
+    mount: async (id, { volumeId }, mounted) => driver.mount(id, volumeId, mounted),
     end: async (id, how) => driver.end(id, how),
     hang: async (id, hung) => driver.hang(id, hung),
     dispose: nothing,
@@ -53,3 +57,13 @@ loadBalancerContract('in memory', async () => {
 });
 
 edgeContract('in memory', async () => ({ driver: simEdge(), close: nothing }));
+
+volumeContract('in memory', async () => {
+  const driver = simVolumes();
+  return {
+    driver,
+    write: async (id, text) => driver.write(id, text),
+    read: async (id) => driver.read(id) ?? '',
+    dispose: nothing,
+  };
+});

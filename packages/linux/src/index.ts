@@ -72,9 +72,6 @@ export function linuxDrivers(layout: HostLayout, { log, clock, speed }: LinuxDri
     freeze: (id, frozen) => machines.freeze(id, frozen),
     crash: (id, boot) => machines.crash(id, boot),
     usage: (id) => machines.usage(id),
-    capture: (id, layer) => machines.capture(id, layer),
-    removeLayer: (layer) => machines.removeLayer(layer),
-    listLayers: () => machines.listLayers(),
   };
   const network: NetworkDriver = {
     ...networks,

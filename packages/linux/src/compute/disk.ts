@@ -1,12 +1,8 @@
 /** A machine's disk: a writable overlay folder, on its root volume, over the layers of its image. */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
+import { mkdirSync } from 'node:fs';
 import { mountFileSystem } from '../host/mounts.ts';
-import { findLayer, makeWhole } from '../images/layers.ts';
+import { findLayer } from '../images/layers.ts';
 import type { HostLayout } from '../layout.ts';
-import { runCommand } from './command.ts';
-import { giveIdentity, removeIdentity } from './identity.ts';
 import type { MachinePaths } from './record.ts';
 
 /** What keeps a machine from ever starting, whoever repeats the call. */
@@ -26,20 +22,6 @@ const mountOptionBytes = 4_095;
 export interface Disk {
   readonly upper: string;
   readonly work: string;
-}
-
-/** Makes the empty disk of a new machine without a root volume. A disk that is there stays as it is. */
-export async function makeDisk(paths: MachinePaths, machine: MachineSpec): Promise<void> {
-  const disk = join(paths.state, 'disk');
-  if (existsSync(disk)) return;
-  mkdirSync(paths.state, { recursive: true, mode: 0o700 });
-  await makeWhole(disk, async (temporary) => {
-    const upper = join(temporary, 'upper');
-    mkdirSync(upper);
-    chmodSync(upper, 0o755);
-    mkdirSync(join(temporary, 'work'), { mode: 0o700 });
-    await giveIdentity(upper, machine);
-  });
 }
 
 /** The folders of the image's layers, the topmost first. Throws `CannotStart` when the image is not there. */
@@ -74,16 +56,5 @@ export async function mountDisk(paths: MachinePaths, disk: Disk, lower: readonly
     type: 'overlay',
     flags: ['nodev'],
     options,
-  });
-}
-
-/**
- * Copies a disk's writable folder into a new layer. Deletions (0:0 devices) and replaced folders (`trusted.overlay.*`
- * attributes) mean the same in a lower layer, so a faithful copy is one.
- */
-export async function copyDisk(upper: string, layerPath: string): Promise<void> {
-  await makeWhole(layerPath, async (temporary) => {
-    await runCommand(['cp', '--archive', '--reflink=auto', `${upper}/.`, temporary]);
-    await removeIdentity(temporary);
   });
 }

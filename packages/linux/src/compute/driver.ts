@@ -1,5 +1,5 @@
 /** The compute driver that really runs machines on this host: runc, systemd, overlay layers. Needs root. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Clock, systemClock } from '@holdfast/region/clock.ts';
 import type {
@@ -13,12 +13,7 @@ import { readProcess } from '../host/process.ts';
 import { raiseSysctl } from '../host/sysctl.ts';
 import { listBaseImages } from '../images/base.ts';
 import { listImportedImages } from '../images/import.ts';
-import {
-  capturedLayerPath,
-  listCapturedLayers,
-  removeUnfinishedLayers,
-  treeSizeBytes,
-} from '../images/layers.ts';
+import { removeUnfinishedLayers } from '../images/layers.ts';
 import type { HostLayout } from '../layout.ts';
 import { canTakeOut } from './attached.ts';
 import { type CgroupHost, findCgroupHost, listCgroups, removeCgroupParent } from './cgroups.ts';
@@ -146,7 +141,7 @@ class RuncCompute implements LinuxCompute {
   ensure(spec: MachineSpec): Promise<MachineStatus> {
     return this.#inTurn(spec.id, async () => {
       const machine = this.#machine(spec.id);
-      await machine.makeDisk(spec);
+      machine.note(spec);
       let record = await machine.settle();
       const wantsBoot = spec.power === 'on' && record.boot < spec.boot;
       if (machine.isRunning(record) && (spec.power === 'off' || wantsBoot)) {
@@ -161,7 +156,7 @@ class RuncCompute implements LinuxCompute {
   remove(id: string): Promise<void> {
     return this.#inTurn(id, async () => {
       this.#forget(id);
-      await this.#machine(id).remove({ keepDisk: false });
+      await this.#machine(id).remove({ keepRecord: false });
       this.#machines.delete(id);
     });
   }
@@ -216,22 +211,6 @@ class RuncCompute implements LinuxCompute {
     return machine.isRunning() ? machine.cgroups.usage() : undefined;
   }
 
-  capture(id: string, layer: string): Promise<{ sizeBytes: number }> {
-    return this.#inTurn(id, async () => {
-      const path = capturedLayerPath(this.#layout, layer);
-      if (!existsSync(path)) await this.#machine(id).capture(path);
-      return { sizeBytes: await treeSizeBytes(path) };
-    });
-  }
-
-  async removeLayer(layer: string): Promise<void> {
-    await removeTree(capturedLayerPath(this.#layout, layer));
-  }
-
-  async listLayers(): Promise<string[]> {
-    return listCapturedLayers(this.#layout);
-  }
-
   exec(id: string, argv: readonly [string, ...string[]], options: ExecOptions): Promise<number> {
     return execInMachine(this.#host.runc, this.#machine(id), argv, options);
   }
@@ -256,7 +235,7 @@ export const linuxCompute = (layout: HostLayout, options: LinuxComputeOptions = 
 
 /**
  * Removes everything that machines of this region have on this host: containers, mounts, cgroups. With `keepState`
- * their disks and captured layers stay, and they are found stopped. Nothing there is success.
+ * their records stay, and they are found stopped. Nothing there is success.
  */
 export async function removeAll(layout: HostLayout, options: { keepState: boolean }): Promise<void> {
   const cgroupHost = findCgroupHost();
@@ -264,7 +243,7 @@ export async function removeAll(layout: HostLayout, options: { keepState: boolea
   const runc = openRunc(layout);
   const host: MachineHost = { layout, cgroupHost, runc, clock: systemClock(), watchEnd: () => undefined };
   const ids = machineIds(layout, cgroupHost, runc);
-  await Promise.all(ids.map((id) => new Machine(host, id).remove({ keepDisk: options.keepState })));
+  await Promise.all(ids.map((id) => new Machine(host, id).remove({ keepRecord: options.keepState })));
   removeCgroupParent(cgroupHost, layout);
   for (const directory of ['machines', 'runc']) await removeTree(`${layout.runDirectory}/${directory}`);
   removeIfEmpty(layout.runDirectory);

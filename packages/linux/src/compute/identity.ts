@@ -39,7 +39,7 @@ function pathInside(root: string, path: string): string | undefined {
 }
 
 /** Removes from a disk's writable folder what made its last user itself. */
-export async function removeIdentity(upper: string): Promise<void> {
+async function removeIdentity(upper: string): Promise<void> {
   const ssh = pathInside(upper, 'etc/ssh/.');
   const hostKeys = ssh ? entriesOf(ssh).filter((name) => name.startsWith('ssh_host_')) : [];
   for (const name of [...identity, ...hostKeys.map((key) => `etc/ssh/${key}`)]) {

@@ -7,12 +7,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@holdfast/region/clock.ts';
-import type {
-  MachineEnd,
-  MachineSpec,
-  MachineStatus,
-  MachineVolume,
-} from '@holdfast/region/drivers/compute.ts';
+import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
 import { unmountBelow } from '../host/mounts.ts';
 import { handlesSignal, isAlive, readProcess } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
@@ -20,7 +15,7 @@ import { changeVolumes, endVolumes, presentVolumes } from './attached.ts';
 import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.ts';
 import { openConsole } from './console.ts';
 import { makeDevices } from './devices.ts';
-import { copyDisk, layerFolders, makeDisk, mountDisk, VolumeInUse } from './disk.ts';
+import { CannotStart, layerFolders, mountDisk, VolumeInUse } from './disk.ts';
 import { readOptional, removeTree } from './files.ts';
 import { hostnameOnDisk } from './identity.ts';
 import { ociConfiguration } from './oci.ts';
@@ -52,9 +47,6 @@ export interface MachineHost {
   /** Called when the machine's `cgroup.events` is there and its boot is about to begin. */
   readonly watchEnd: (id: string, eventsPath: string) => void;
 }
-
-const rootVolumeOf = ({ volumes = [] }: MachineSpec): MachineVolume | undefined =>
-  volumes.find(({ role }) => role === 'root');
 
 export class Machine {
   readonly id: string;
@@ -110,16 +102,13 @@ export class Machine {
         break;
       }
     }
-    if (record.capturing) record = await this.#thaw(record);
     if (record.phase === 'started' && !this.isRunning(record)) record = await this.#finishEnd(record);
     return record;
   }
 
-  async makeDisk(machine: MachineSpec): Promise<void> {
-    if (!rootVolumeOf(machine)) await makeDisk(this.paths, machine);
-    if (!readRecord(this.paths)) {
-      writeRecord(this.paths, { ...this.record(), layers: machine.layers });
-    }
+  /** Remembers a machine that is wanted, before anything is made for it. */
+  note(machine: MachineSpec): void {
+    if (!readRecord(this.paths)) writeRecord(this.paths, { ...this.record(), layers: machine.layers });
   }
 
   /** Begins the boot `machine.boot`. The machine must be settled and not running. */
@@ -132,7 +121,7 @@ export class Machine {
     await this.#giveBack();
     const begun: MachineRecord = {
       id: this.id,
-      layers: before.layers,
+      layers: machine.layers,
       kind: machine.init,
       boot: machine.boot,
       previousBoot: before.boot,
@@ -141,7 +130,7 @@ export class Machine {
       startedAt: clock.now(),
     };
     try {
-      const layers = layerFolders(layout, before.layers);
+      const layers = layerFolders(layout, machine.layers);
       this.cgroups.prepare({
         vcpus: machine.vcpus,
         memoryBytes: machine.memoryBytes,
@@ -188,9 +177,10 @@ export class Machine {
   /** Makes its /dev and its disks ready. Returns the name that the machine gave itself in an earlier boot. */
   async #mountDisks(machine: MachineSpec, layers: readonly string[]): Promise<string | undefined> {
     const { layout } = this.#host;
-    const volume = rootVolumeOf(machine);
+    const volume = machine.volumes?.find(({ role }) => role === 'root');
+    if (!volume) throw new CannotStart('it has no root volume');
     await makeDevices(this.paths);
-    const disk = volume ? await mountRootVolume(layout, this.paths, machine, volume) : this.paths;
+    const disk = await mountRootVolume(layout, this.paths, machine, volume);
     await mountDisk(this.paths, disk, layers);
     await changeVolumes(layout, this.paths, machine);
     return hostnameOnDisk(disk.upper);
@@ -283,34 +273,9 @@ export class Machine {
     return this.settle();
   }
 
-  /** Copies the disk as it is at this moment into a new layer. */
-  async capture(layerPath: string): Promise<void> {
-    const record = await this.settle();
-    if (!existsSync(this.paths.upper)) throw new Error(`machine ${this.id} has no disk`);
-    if (!this.isRunning(record)) return copyDisk(this.paths.upper, layerPath);
-    // Written down first: a crash of ours must not leave it frozen.
-    const capturing = writeRecord(this.paths, { ...record, capturing: true });
-    try {
-      await this.cgroups.freeze(true);
-      await copyDisk(this.paths.upper, layerPath);
-    } finally {
-      await this.#thaw(capturing);
-    }
-  }
-
-  /** Freezes a running machine, or lets it go on. Written down first, so that whoever captures it lets it be. */
+  /** Freezes a running machine, or lets it go on. */
   async hold(frozen: boolean): Promise<void> {
-    const record = await this.settle();
-    if (!this.isRunning(record)) return;
-    const { held: _, ...rest } = record;
-    writeRecord(this.paths, { ...rest, ...(frozen && { held: true }) });
-    await this.cgroups.freeze(frozen);
-  }
-
-  async #thaw(record: MachineRecord): Promise<MachineRecord> {
-    if (!record.held) await this.cgroups.freeze(false);
-    const { capturing: _, ...rest } = record;
-    return writeRecord(this.paths, rest);
+    if (this.isRunning(await this.settle())) await this.cgroups.freeze(frozen);
   }
 
   /** Waits for an init that has only just begun to listen. */
@@ -334,12 +299,12 @@ export class Machine {
     await removeTree(this.paths.run);
   }
 
-  /** Kills it and gives back what its boot holds; with `keepDisk` it can be started again. */
-  async remove(options: { keepDisk: boolean }): Promise<void> {
+  /** Kills it and gives back what its boot holds; with `keepRecord` it is found stopped. */
+  async remove(options: { keepRecord: boolean }): Promise<void> {
     this.cgroups.kill();
     await this.cgroups.emptied(10_000);
-    if (options.keepDisk && readOptional(this.paths.record) !== undefined) await this.settle();
+    if (options.keepRecord && readOptional(this.paths.record) !== undefined) await this.settle();
     await this.#giveBack();
-    if (!options.keepDisk) await removeTree(this.paths.state);
+    if (!options.keepRecord) await removeTree(this.paths.state);
   }
 }

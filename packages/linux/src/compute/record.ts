@@ -29,10 +29,6 @@ export interface MachineRecord {
   readonly previousBoot?: number;
   /** Somebody asked, through this driver, that this boot end. */
   readonly stopAsked: boolean;
-  /** It is frozen while its disk is copied. */
-  readonly capturing?: boolean;
-  /** It is to stay frozen until it is let go, or its boot ends. */
-  readonly held?: boolean;
   readonly startedAt?: TimeMs;
   /** Init's process id on this host, and its start time in clock ticks since the host's boot, against reused ids. */
   readonly init?: InitProcess;
@@ -45,8 +41,6 @@ export interface MachineRecord {
 export interface MachinePaths {
   /** Outlives a reboot of this host. */
   readonly state: string;
-  readonly upper: string;
-  readonly work: string;
   readonly record: string;
   readonly console: string;
   /** A word in it says how the guest shut down. */
@@ -78,8 +72,6 @@ export function machinePaths(layout: HostLayout, id: string): MachinePaths {
   const run = join(layout.runDirectory, 'machines', id);
   return {
     state,
-    upper: join(state, 'disk', 'upper'),
-    work: join(state, 'disk', 'work'),
     record: join(state, 'machine.json'),
     console: join(state, 'console.log'),
     endMarker: join(state, 'end'),

@@ -25,7 +25,7 @@ import { CommandError, runCommand } from '../compute/command.ts';
 import type { HostLayout } from '../layout.ts';
 import { listBaseImages, machineArchitecture } from './base.ts';
 import { makeGuestLayer } from './guest.ts';
-import { capturedLayerPath, makeWhole, treeSizeBytes } from './layers.ts';
+import { importedLayerPath, makeWhole, treeSizeBytes } from './layers.ts';
 import { holdLock } from './lock.ts';
 import { listImages, recordImage } from './record.ts';
 
@@ -70,7 +70,7 @@ export async function importImage(layout: HostLayout, request: ImportRequest): P
   chmodSync(layout.stateDirectory, 0o700);
   step('reading the archive');
   const layer = `import-${(await digestOf(archive)).slice(0, 16)}`;
-  const path = capturedLayerPath(layout, layer);
+  const path = importedLayerPath(layout, layer);
   if (!existsSync(path)) {
     await makeWhole(path, async (temporary) => {
       step('unpacking');
@@ -212,7 +212,7 @@ function architectureOf(program: string): BaseImage['architecture'] | undefined 
 /** Who logs in, for our own boot, for cloud-init and for sudo. */
 async function makeUserLayer(layout: HostLayout, user: string): Promise<string> {
   const layer = `user-${createHash('sha256').update(user).digest('hex').slice(0, 12)}`;
-  const path = capturedLayerPath(layout, layer);
+  const path = importedLayerPath(layout, layer);
   if (existsSync(path)) return layer;
   const files = {
     'etc/holdfast/login-user': [`${user}\n`, 0o644],

@@ -1,6 +1,6 @@
 /**
  * Image layers: folders that are stacked under a machine's own disk. Base layers lie in the cache, for all regions of
- * this host; captured ones in the region's state. A layer folder that exists is whole: it is made under another name.
+ * this host; those of imported images in the region's state. A layer folder that exists is whole: it is made under another name.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -18,19 +18,16 @@ function checkedId(layer: string): string {
   return layer;
 }
 
-const capturedDirectory = (layout: HostLayout): string => join(layout.stateDirectory, 'layers');
+const importedDirectory = (layout: HostLayout): string => join(layout.stateDirectory, 'layers');
 export const baseLayerPath = (layout: HostLayout, layer: string): string =>
   join(layout.cacheDirectory, 'layers', checkedId(layer));
-export const capturedLayerPath = (layout: HostLayout, layer: string): string =>
-  join(capturedDirectory(layout), checkedId(layer));
+export const importedLayerPath = (layout: HostLayout, layer: string): string =>
+  join(importedDirectory(layout), checkedId(layer));
 
 /** The folder of a layer; undefined when there is none of that id. */
 export function findLayer(layout: HostLayout, layer: string): string | undefined {
-  return [capturedLayerPath(layout, layer), baseLayerPath(layout, layer)].find((path) => existsSync(path));
+  return [importedLayerPath(layout, layer), baseLayerPath(layout, layer)].find((path) => existsSync(path));
 }
-
-export const listCapturedLayers = (layout: HostLayout): string[] =>
-  entriesOf(capturedDirectory(layout)).filter((name) => !name.startsWith(temporaryPrefix));
 
 /**
  * Makes the folder `path` by `fill`, which gets an empty folder beside it. Either all of it is there in the end or
@@ -52,11 +49,11 @@ export async function makeWhole(path: string, fill: (temporary: string) => Promi
   }
 }
 
-/** Removes what captures of processes that are gone have left half-made. */
+/** Removes what imports by processes that are gone have left half-made. */
 export async function removeUnfinishedLayers(layout: HostLayout): Promise<void> {
-  for (const name of entriesOf(capturedDirectory(layout))) {
+  for (const name of entriesOf(importedDirectory(layout))) {
     const [, maker] = /^\.new-(\d+)-/.exec(name) ?? [];
-    if (maker && !existsSync(`/proc/${maker}`)) await removeTree(join(capturedDirectory(layout), name));
+    if (maker && !existsSync(`/proc/${maker}`)) await removeTree(join(importedDirectory(layout), name));
   }
 }
 

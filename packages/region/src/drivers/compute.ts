@@ -125,7 +125,7 @@ export interface ComputeDriver {
 
   /**
    * Stops the processor of a running machine, or lets it go on from where it was; resolves when it is so. It stays frozen
-   * whatever else is done with it (its disk may be captured) until it is let go or its boot ends: the next boot is never
+   * whatever else is done with it until it is let go or its boot ends: the next boot is never
    * frozen. A machine that does not run is left as it is.
    */
   freeze(id: string, frozen: boolean): Promise<void>;
@@ -135,16 +135,4 @@ export interface ComputeDriver {
 
   /** CPU time and memory of a running machine; undefined for one that does not run. */
   usage(id: string): Promise<MachineUsage | undefined>;
-
-  /**
-   * Makes a new image layer from the machine's disk as it is at this moment; a running machine is frozen for that long.
-   * Host keys and machine id do not travel. A layer of that id that is already whole is left as it is.
-   */
-  capture(id: string, layer: string): Promise<{ sizeBytes: number }>;
-
-  /** Removes a captured layer that no machine uses. Already gone is success. */
-  removeLayer(layer: string): Promise<void>;
-
-  /** Captured layers that exist. */
-  listLayers(): Promise<string[]>;
 }

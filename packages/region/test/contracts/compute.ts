@@ -1,12 +1,16 @@
 /** What every compute driver must do, whoever is behind it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ComputeDriver, MachineSpec, MachineStatus } from '../../src/drivers/compute.ts';
+import type { ComputeDriver, MachineSpec, MachineStatus, MachineVolume } from '../../src/drivers/compute.ts';
 
 export interface ComputeUnderTest {
   readonly driver: ComputeDriver;
   /** Makes the network namespace of a machine; returns its name. */
   makeNamespace(id: string): Promise<string>;
+  /** Makes an empty volume, for a machine's root or for data. */
+  makeVolume(id: string, role: 'root' | 'data'): Promise<void>;
+  /** Mounts a data volume in a running machine, or unmounts it; it has a file system by then. */
+  mount(id: string, volume: MachineVolume, mounted: boolean): Promise<void>;
   /** Ends a running machine from inside, or by a signal to its init. Resolves when that is under way. */
   end(id: string, how: 'poweroff' | 'reboot' | 'killed'): Promise<void>;
   /** Stops a running machine's processor, or lets it go on. */
@@ -52,8 +56,11 @@ export function computeContract(title: string, make: () => Promise<ComputeUnderT
       const want = async (id: string): Promise<MachineSpec> => {
         const [image] = await under.driver.images();
         assert.ok(image, 'the driver comes with an image');
+        const root = { volumeId: `vol-${id}`, device: '/dev/xvda', role: 'root' } as const;
+        await under.makeVolume(root.volumeId, 'root');
         return {
           id,
+          volumes: [root],
           namespace: await under.makeNamespace(id),
           hostname: 'ip-10-0-0-7',
           layers: image.layers,
@@ -76,6 +83,7 @@ export function computeContract(title: string, make: () => Promise<ComputeUnderT
   describe(`compute driver: ${title}`, () => {
     describe('a machine that is wanted', () => storiesOfBoots(story));
     describe('a machine that ends', () => storiesOfEnds(story));
+    describe('a machine’s volumes', () => storiesOfVolumes(story));
     describe('what is left of a machine', () => storiesOfRemains(story));
   });
 }
@@ -186,7 +194,7 @@ function storiesOfEnds(story: Teller): void {
     assert.equal(await driver.responds('i-a'), true);
   });
 
-  story('is frozen and goes on where it was, captured or not', async ({ driver, want, reopen }) => {
+  story('is frozen and goes on where it was', async ({ driver, want, reopen }) => {
     const machine = await want('i-a');
     await driver.freeze('i-a', true);
     await driver.ensure(off(machine));
@@ -198,15 +206,13 @@ function storiesOfEnds(story: Teller): void {
       assert.equal(await driver.responds('i-a'), !frozen);
     }
     await driver.freeze('i-a', true);
-    await driver.capture('i-a', 'ami-1');
     const next = (await reopen?.()) ?? driver;
     assert.deepEqual(await next.status('i-a'), running);
-    assert.equal(await next.responds('i-a'), false, 'neither a capture nor a restart lets it go');
+    assert.equal(await next.responds('i-a'), false, 'a restart does not let it go');
     const again = await next.ensure({ ...boot(machine, 2), shutdownTimeoutMs: 0 });
     assert.equal(again.state, 'running');
     assert.equal(await next.responds('i-a'), true, 'the next boot is not frozen');
     await next.remove('i-a');
-    await next.removeLayer('ami-1');
   });
 
   story('is crashed in the boot that is meant, frozen or not', async ({ driver, want }) => {
@@ -240,6 +246,50 @@ function storiesOfEnds(story: Teller): void {
   });
 }
 
+function storiesOfVolumes(story: Teller): void {
+  const data: MachineVolume = { volumeId: 'vol-d', device: '/dev/sdf', role: 'data' };
+  const having = (machine: MachineSpec, ...volumes: MachineVolume[]): MachineSpec =>
+    boot({ ...machine, volumes: [...(machine.volumes ?? []), ...volumes] }, 1);
+  /** Which it has, those that wait to be let go of with an exclamation mark. */
+  const volumesOf = (status: MachineStatus | undefined): string[] =>
+    (status?.volumes ?? []).map(({ volumeId, busy }) => (busy ? `${volumeId}!` : volumeId)).toSorted();
+
+  story('are its own while it runs, and come and go', async ({ driver, want, makeVolume, reopen }) => {
+    const machine = await want('i-a');
+    await makeVolume('vol-d', 'data');
+    assert.deepEqual(volumesOf(await driver.ensure(having(machine, data))), ['vol-d', 'vol-i-a']);
+    assert.deepEqual(volumesOf(await driver.ensure(having(machine))), ['vol-i-a']);
+    assert.deepEqual(volumesOf(await driver.ensure(having(machine, data))), ['vol-d', 'vol-i-a']);
+    const next = (await reopen?.()) ?? driver;
+    assert.deepEqual(volumesOf(await next.status('i-a')), ['vol-d', 'vol-i-a']);
+    assert.deepEqual(volumesOf(await next.ensure(off(having(machine, data)))), []);
+  });
+
+  story('stay while the guest has them mounted, and leaving is told', async (under) => {
+    const { driver, want, makeVolume, mount } = under;
+    const machine = await want('i-a');
+    await makeVolume('vol-d', 'data');
+    await driver.ensure(having(machine, data));
+    await mount('i-a', data, true);
+    assert.deepEqual(volumesOf(await driver.ensure(having(machine))), ['vol-d!', 'vol-i-a']);
+    assert.deepEqual(volumesOf(await driver.status('i-a')), ['vol-d!', 'vol-i-a']);
+    const told = nextEnd(driver, 'i-a');
+    await mount('i-a', data, false);
+    await told;
+    assert.deepEqual(volumesOf(await driver.ensure(having(machine))), ['vol-i-a']);
+  });
+
+  story('go by force, mounted or not', async ({ driver, want, makeVolume, mount }) => {
+    const machine = await want('i-a');
+    await makeVolume('vol-d', 'data');
+    await driver.ensure(having(machine, data));
+    await mount('i-a', data, true);
+    const forced = await driver.ensure({ ...having(machine), forceDetach: ['vol-d'] });
+    assert.deepEqual(volumesOf(forced), ['vol-i-a']);
+    assert.equal(await driver.responds('i-a'), true);
+  });
+}
+
 function storiesOfRemains(story: Teller): void {
   story('is nothing after its removal', async ({ driver, want }) => {
     const machine = await want('i-a');
@@ -256,28 +306,5 @@ function storiesOfRemains(story: Teller): void {
     const started = driver.ensure(boot(machine, 1));
     await Promise.all([started, driver.remove('i-a')]);
     assert.deepEqual(await driver.list(), []);
-  });
-
-  story('may be a layer, from which another machine boots', async ({ driver, want }) => {
-    const machine = await want('i-a');
-    await driver.ensure(boot(machine, 1));
-    const { sizeBytes } = await driver.capture('i-a', 'ami-1');
-    assert.ok(sizeBytes > 0);
-    assert.deepEqual(await driver.capture('i-a', 'ami-1'), { sizeBytes });
-    assert.deepEqual(await driver.listLayers(), ['ami-1']);
-    assert.equal(await driver.responds('i-a'), true, 'the machine goes on');
-    await driver.remove('i-a');
-
-    const clone = { ...(await want('i-b')), layers: [...machine.layers, 'ami-1'] };
-    assert.equal((await driver.ensure(boot(clone, 1))).state, 'running');
-    await driver.remove('i-b');
-    await driver.removeLayer('ami-1');
-    await driver.removeLayer('ami-1');
-    assert.deepEqual(await driver.listLayers(), []);
-  });
-
-  story('cannot be captured when there is none', async ({ driver }) => {
-    await assert.rejects(driver.capture('i-none', 'ami-1'), /i-none/);
-    assert.deepEqual(await driver.listLayers(), []);
   });
 }

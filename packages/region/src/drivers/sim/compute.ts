@@ -47,7 +47,6 @@ export const simBaseImage: BaseImage = {
 
 export function simCompute(clock: Clock): SimCompute {
   const machines = new Map<string, Machine>();
-  const layers = new Set<string>();
   const refused = new Map<string, string>();
   const watchers = new Set<(id: string) => void>();
 
@@ -81,9 +80,7 @@ export function simCompute(clock: Clock): SimCompute {
   const boot = (machine: Machine): void => {
     const { id } = machine.spec;
     machine.status = { id, state: 'running', boot: machine.spec.boot, startedAt: clock.now() };
-    const missing = machine.spec.layers.find(
-      (layer) => layer !== simBaseImage.layers[0] && !layers.has(layer),
-    );
+    const missing = machine.spec.layers.find((layer) => layer !== simBaseImage.layers[0]);
     const reason = refused.get(id) ?? (missing && `image layer ${missing} does not exist`);
     if (reason !== undefined) stop(machine, 'failed', reason);
     else machine.console += `${machine.spec.hostname} login: boot ${machine.spec.boot}\n`;
@@ -160,18 +157,6 @@ export function simCompute(clock: Clock): SimCompute {
     async usage(id): Promise<MachineUsage | undefined> {
       return running(id) && { cpuNs: 0, memoryBytes: 17_500_000 };
     },
-
-    async capture(id, layer) {
-      if (!machines.has(id)) throw new Error(`machine ${id} does not exist`);
-      layers.add(layer);
-      return { sizeBytes: 1_000_000 };
-    },
-
-    async removeLayer(layer) {
-      layers.delete(layer);
-    },
-
-    listLayers: async () => [...layers],
 
     end(id, how) {
       const machine = running(id);
