@@ -22,10 +22,10 @@ const OPENED_PORT = 9001;
 const FIRST_LINE = '#!/bin/sh\necho "first line at $(date +%s%N)"\n';
 
 const publicCidr = '198.19.24.0/21';
-const region = await startRegion({ prefix: 'hbt', driver: 'linux', publicCidr });
+const region = await startRegion({ prefix: 'h200', driver: 'linux', publicCidr });
 const { ec2: client } = connect(region.endpoint, 'us-west-2');
 const layout = hostLayout({
-  prefix: 'hbt',
+  prefix: 'h200',
   publicCidr,
   stateDirectory: region.env.HOLDFAST_STATE_DIRECTORY ?? '',
 });
@@ -240,9 +240,9 @@ async function story(init: string): Promise<void> {
   await terminate(ids);
   report('call → all terminated', seconds(Date.now() - endedAt));
   const left = await until('nothing is left', 10_000, async () => {
-    const more = snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('hbt'));
+    const more = snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('h200'));
     return more.length === 0 ? more : undefined;
-  }).catch(() => snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('hbt')));
+  }).catch(() => snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('h200')));
   report('left of them on this machine', left.length === 0 ? 'nothing' : `${left.join('; ')}  MISSED`);
   for (const SubnetId of subnets) await client.send(new ec2.DeleteSubnetCommand({ SubnetId }));
   await client.send(new ec2.DeleteSecurityGroupCommand({ GroupId: groupId }));
