@@ -1,0 +1,59 @@
+/** Volumes and snapshots that are files of this host. Needs root. */
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe } from 'node:test';
+import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { linuxVolumes, missingForVolumes, removePool } from '../../packages/linux/src/volumes/index.ts';
+import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
+import { volumeContract } from '../../packages/region/test/contracts/volume.ts';
+
+const missing = missingForVolumes();
+const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
+const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hvk-'));
+const layout = hostLayout({ prefix: 'hvk', stateDirectory });
+
+const LONGEST_TEXT = 64;
+
+/** At the beginning of the file that stands for the block device. */
+function withFile<T>(id: string, act: (file: number) => T): T {
+  const file = openSync(volumeFile(layout, id), 'r+');
+  try {
+    return act(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+describe('volumes on this machine', { skip }, () => {
+  before(() => removePool(layout, { keepState: false }));
+
+  after(async () => {
+    await removePool(layout, { keepState: false });
+    rmSync(stateDirectory, { recursive: true, force: true });
+  });
+
+  volumeContract('linux', async () => {
+    const driver = linuxVolumes(layout);
+    return {
+      driver,
+      async write(id, text) {
+        assert.ok(text.length < LONGEST_TEXT);
+        withFile(id, (file) =>
+          writeSync(file, Buffer.from(text.padEnd(LONGEST_TEXT, '\0')), 0, LONGEST_TEXT, 0),
+        );
+      },
+      async read(id) {
+        const bytes = Buffer.alloc(LONGEST_TEXT);
+        withFile(id, (file) => readSync(file, bytes, 0, LONGEST_TEXT, 0));
+        return bytes.toString().replace(/\0+$/, '');
+      },
+      reopen: async () => linuxVolumes(layout),
+      async dispose() {
+        for (const { id } of await driver.list()) await driver.remove(id);
+        for (const { id } of await driver.listSnapshots()) await driver.removeSnapshot(id);
+      },
+    };
+  });
+});
