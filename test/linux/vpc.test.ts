@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import type * as ec2 from '@aws-sdk/client-ec2';
+import { listLinks, listRoutes } from '@holdfast/linux/host/links.ts';
 import { connectTcp, listenTcp } from '@holdfast/linux/host/namespace-sockets.ts';
 import { setSysctlsIn } from '@holdfast/linux/host/namespaces.ts';
+import { withNetlink } from '@holdfast/linux/host/netlink.ts';
 import { runNft } from '@holdfast/linux/host/nftables.ts';
-import { hostLayout } from '@holdfast/linux/layout.ts';
+import { hostSnapshot } from '@holdfast/linux/host/snapshot.ts';
+import { hostLayout, internetNamespace } from '@holdfast/linux/layout.ts';
 import { missingForNetwork } from '@holdfast/linux/network/index.ts';
 import { openNetwork, serve, tcpReads } from '../../packages/linux/test/network-harness.ts';
 import { layGround } from '../../packages/region/test/ec2-network-steps.ts';
@@ -201,5 +205,138 @@ describe('VPCs on this machine', { skip: missing === '' ? false : `missing: ${mi
     network.listeners.tcp(network.namespace(instances[1] ?? ''), 80);
     const seen = await tcpReads(network.namespace(instances[2] ?? ''), there, 80, PATIENT_MS);
     assert.equal(seen, NatGatewayAddresses[0].PrivateIp);
+  });
+
+  /** What this region's VPCs have on the machine, each line one thing: nothing of it may outlive what it was made for. */
+  const standing = (): string[] => {
+    const snapshot = Object.entries(hostSnapshot()).flatMap(([kind, text]) =>
+      text.split('\n').map((line) => `${kind} ${line}`),
+    );
+    const routed = withNetlink(internetNamespace(layout), (internet) =>
+      listRoutes(internet).map(({ destination }) => `routes in the internet ${destination}`),
+    );
+    const links = withNetlink(internetNamespace(layout), (internet) =>
+      [...listLinks(internet).keys()].map((name) => `links in the internet ${name}`),
+    );
+    return [...snapshot.filter((line) => line.includes(`${layout.prefix}-`)), ...routed, ...links].sort();
+  };
+
+  test('what is in use stays; deleted in the right order, a VPC leaves nothing in the kernel', async () => {
+    const { call, refused, idle } = world;
+    const idsOf = async (operation: string, list: string, id: string, filter: string): Promise<string[]> => {
+      const Filters = [{ Name: filter, Values: [VpcId] }];
+      return (await call(operation, { Filters }))[list].map((one: Record<string, string>) => one[id]);
+    };
+    const { VpcId } = await interfaceOf(nodes[0]);
+    const subnets = await idsOf('DescribeSubnets', 'Subnets', 'SubnetId', 'vpc-id');
+    const [InternetGatewayId] = await idsOf(
+      'DescribeInternetGateways',
+      'InternetGateways',
+      'InternetGatewayId',
+      'attachment.vpc-id',
+    );
+    const [gateway] = (await call('DescribeNatGateways')).NatGateways;
+    const tables = (
+      await call('DescribeRouteTables', { Filters: [{ Name: 'vpc-id', Values: [VpcId] }] })
+    ).RouteTables.filter((one: ec2.RouteTable) => !one.Associations?.some(({ Main }) => Main));
+    const before = standing();
+    const inUse: [string, object][] = [
+      ['DeleteVpc', { VpcId }],
+      ...subnets.map((SubnetId): [string, object] => ['DeleteSubnet', { SubnetId }]),
+      ['DetachInternetGateway', { InternetGatewayId, VpcId }],
+      ['DeleteInternetGateway', { InternetGatewayId }],
+      ['DeleteSecurityGroup', { GroupId: group }],
+      ...tables.map(({ RouteTableId }: ec2.RouteTable): [string, object] => [
+        'DeleteRouteTable',
+        { RouteTableId },
+      ]),
+    ];
+    for (const [operation, input] of inUse)
+      assert.equal(await refused(operation, input), 'DependencyViolation', operation);
+    await idle();
+    assert.deepEqual(standing(), before);
+
+    await call('TerminateInstances', { InstanceIds: instances });
+    await call('DeleteNatGateway', { NatGatewayId: gateway.NatGatewayId });
+    await world.clock.advance(120_000);
+    await idle();
+    for (const NetworkInterfaceId of await idsOf(
+      'DescribeNetworkInterfaces',
+      'NetworkInterfaces',
+      'NetworkInterfaceId',
+      'vpc-id',
+    ))
+      await call('DeleteNetworkInterface', { NetworkInterfaceId });
+    for (const { AllocationId } of (await call('DescribeAddresses')).Addresses)
+      await call('ReleaseAddress', { AllocationId });
+    for (const SubnetId of subnets) await call('DeleteSubnet', { SubnetId });
+    for (const { RouteTableId } of tables) await call('DeleteRouteTable', { RouteTableId });
+    await call('DeleteSecurityGroup', { GroupId: group });
+    await call('DetachInternetGateway', { InternetGatewayId, VpcId });
+    await call('DeleteInternetGateway', { InternetGatewayId });
+    await call('DeleteVpc', { VpcId });
+    await idle();
+    const left = standing();
+    assert.ok(
+      left.length < before.length && left.some((line) => line.includes('vpc-')),
+      'the default VPC stays',
+    );
+    const ids = [VpcId, gateway.NatGatewayId, ...instances].map((id) => `${layout.prefix}-${id}`);
+    assert.deepEqual(
+      left.filter((line) => ids.some((id) => line.includes(id))),
+      [],
+    );
+    const routers = left.filter((line) => line.startsWith(`namespaces ${layout.prefix}-vpc-`));
+    const links = left.filter((line) => /^links in the internet (?!lo|host|outside)/.test(line));
+    assert.equal(links.length, routers.length, 'one link for each VPC that is left');
+    assert.deepEqual(
+      left.filter((line) => /^routes in the internet .*\/32/.test(line)),
+      [`routes in the internet ${network.outsideAddress}/32`],
+    );
+  });
+
+  test('a default VPC that was deleted comes back, and carries packets', async () => {
+    const { call, idle } = world;
+    const [old] = (await call('DescribeVpcs', { Filters: [{ Name: 'is-default', Values: ['true'] }] })).Vpcs;
+    const Filters = [{ Name: 'vpc-id', Values: [old.VpcId] }];
+    const before = standing();
+    const [{ InternetGatewayId }] = (
+      await call('DescribeInternetGateways', {
+        Filters: [{ Name: 'attachment.vpc-id', Values: [old.VpcId] }],
+      })
+    ).InternetGateways;
+    await call('DetachInternetGateway', { InternetGatewayId, VpcId: old.VpcId });
+    await call('DeleteInternetGateway', { InternetGatewayId });
+    const { Subnets } = await call('DescribeSubnets', { Filters });
+    for (const { SubnetId } of Subnets) await call('DeleteSubnet', { SubnetId });
+    await call('DeleteVpc', { VpcId: old.VpcId });
+    await idle();
+    assert.ok(!standing().some((line) => line.includes(old.VpcId)), 'its router is gone');
+
+    const { VpcId } = (await call('CreateDefaultVpc')).Vpc;
+    assert.equal(await world.refused('CreateDefaultVpc'), 'DefaultVpcAlreadyExists');
+    const zone = { AvailabilityZone: 'us-west-2a' };
+    const [subnet] = (
+      await call('DescribeSubnets', { Filters: [{ Name: 'vpc-id', Values: [VpcId] }] })
+    ).Subnets.filter((one: ec2.Subnet) => one.AvailabilityZone === zone.AvailabilityZone);
+    await call('DeleteSubnet', { SubnetId: subnet.SubnetId });
+    const { CidrBlock, SubnetId } = (await call('CreateDefaultSubnet', zone)).Subnet;
+    assert.equal(CidrBlock, subnet.CidrBlock);
+    await idle();
+    const id = await world.launchOne({ SubnetId });
+    await idle();
+    const found = await world.describe(id);
+    const seen = await network.publicAddressSeen(
+      found.NetworkInterfaces?.[0]?.NetworkInterfaceId ?? '',
+      PATIENT_MS,
+    );
+    assert.equal(seen, found.PublicIpAddress);
+    await call('TerminateInstances', { InstanceIds: [id] });
+    await world.clock.advance(120_000);
+    await idle();
+    const renamed = standing().map((line) => line.replaceAll(VpcId, old.VpcId));
+    const ofDefault = (lines: readonly string[]): string[] =>
+      lines.filter((line) => line.includes(old.VpcId));
+    assert.deepEqual(ofDefault(renamed), ofDefault(before), 'as it was, under its new id');
   });
 });
