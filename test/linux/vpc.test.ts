@@ -210,7 +210,8 @@ describe('VPCs on this machine', { skip: missing === '' ? false : `missing: ${mi
   /** What this region's VPCs have on the machine, each line one thing: nothing of it may outlive what it was made for. */
   const standing = (): string[] => {
     const snapshot = Object.entries(hostSnapshot()).flatMap(([kind, text]) =>
-      text.split('\n').map((line) => `${kind} ${line}`),
+      // A namespace has another number each time.
+      text.split('\n').map((line) => `${kind} ${line.replace(/net:\[\d+\]/, 'net')}`),
     );
     const routed = withNetlink(internetNamespace(layout), (internet) =>
       listRoutes(internet).map(({ destination }) => `routes in the internet ${destination}`),
