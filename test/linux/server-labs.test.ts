@@ -26,6 +26,7 @@ describe('labs about servers', { skip, timeout: 2 * timeoutMs }, () => {
   const labs = {
     'B2: a LAMP server with SSH from one address only': 'b2-lamp-server.sh',
     'E1: a failed host, and the same instance on another one': 'e1-recovery.sh',
+    'EBS volumes: moved, snapshot, grown': 'ebs.sh',
     'E7: regions and zones': 'e7-regions-and-zones.sh',
   };
   for (const [title, script] of Object.entries(labs)) {

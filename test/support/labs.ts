@@ -42,4 +42,13 @@ export const leftInNetworks = async (region: TestRegion): Promise<string[]> => [
   )),
   ...(await region.aws('elbv2', 'describe-target-groups', '--query', 'TargetGroups[].TargetGroupArn')),
   ...(await region.aws('ec2', 'describe-key-pairs', '--query', 'KeyPairs[].KeyName')),
+  ...(await region.aws('ec2', 'describe-volumes', '--query', 'Volumes[].VolumeId')),
+  ...(await region.aws(
+    'ec2',
+    'describe-snapshots',
+    '--owner-ids',
+    'self',
+    '--query',
+    'Snapshots[].SnapshotId',
+  )),
 ];
