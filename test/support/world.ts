@@ -4,9 +4,14 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { DescribeInstancesCommand, DescribeNetworkInterfacesCommand } from '@aws-sdk/client-ec2';
+import {
+  DescribeInstancesCommand,
+  DescribeNetworkInterfacesCommand,
+  DescribeSnapshotsCommand,
+  DescribeVolumesCommand,
+} from '@aws-sdk/client-ec2';
 import { DescribeLoadBalancersCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { findCgroupHost, listCgroups } from '@holdfast/linux/compute/cgroups.ts';
 import { listLinks } from '@holdfast/linux/host/links.ts';
@@ -15,6 +20,8 @@ import { withNetlink } from '@holdfast/linux/host/netlink.ts';
 import { runNft } from '@holdfast/linux/host/nftables.ts';
 import { type HostLayout, linkName } from '@holdfast/linux/layout.ts';
 import { processesBelow } from '@holdfast/linux/loadbalancer/process.ts';
+import { volumePaths } from '@holdfast/linux/volumes/index.ts';
+import { findLoops } from '@holdfast/linux/volumes/loop.ts';
 import type { Clients } from '../../packages/holdfast/src/demo/stack.ts';
 
 const foldersIn = (path: string): string[] => (existsSync(path) ? readdirSync(path).toSorted() : []);
@@ -88,10 +95,14 @@ export async function existing(layout: HostLayout): Promise<string[]> {
   for (const id of foldersIn(join(layout.runDirectory, 'loadbalancer'))) lines.push(`node folder ${id}`);
   for (const id of foldersIn(join(layout.stateDirectory, 'machines'))) lines.push(`disk ${id}`);
   for (const id of foldersIn(join(layout.runDirectory, 'machines'))) lines.push(`run folder ${id}`);
+  const disks = volumePaths(layout);
+  for (const id of foldersIn(disks.volumes)) lines.push(`volume ${id}`);
+  for (const id of foldersIn(disks.snapshots)) lines.push(`snapshot ${id}`);
+  for (const { file } of findLoops(disks.volumes)) lines.push(`loop device ${basename(file)}`);
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     const point = line.split(' ')[4] ?? '';
-    const machine = point.startsWith(`${layout.runDirectory}/machines/`) && point.split('/').at(-2);
-    if (machine) lines.push(`mount ${machine}`);
+    const machines = `${layout.runDirectory}/machines/`;
+    if (point.startsWith(machines)) lines.push(`mount ${point.slice(machines.length)}`);
   }
   for (const name of listNamespaces(`${prefix}-`)) {
     lines.push(`namespace ${name.slice(prefix.length + 1)}`);
@@ -120,11 +131,25 @@ async function wanted(
   const underWay: string[] = [];
   for (const { InstanceId: id = '', State } of instances) {
     if (State?.Name === 'running') {
-      const things = ['cgroup', 'init', 'disk', 'run folder', 'mount', 'namespace'].map(
-        (what) => `${what} ${id}`,
-      );
-      lines.push(`container ${id} running`, ...things);
+      const things = ['cgroup', 'init', 'disk', 'run folder', 'namespace'].map((what) => `${what} ${id}`);
+      const mounts = ['dev', 'root-volume', 'rootfs', 'shown'].map((what) => `mount ${id}/${what}`);
+      lines.push(`container ${id} running`, ...things, ...mounts);
     } else if (State?.Name !== 'terminated') underWay.push(`${id} is ${State?.Name}`);
+  }
+  const running = new Set(
+    instances.filter((one) => one.State?.Name === 'running').map((one) => one.InstanceId),
+  );
+  const { Volumes = [] } = await clients.ec2.send(new DescribeVolumesCommand({}));
+  for (const { VolumeId, State, Attachments = [] } of Volumes) {
+    lines.push(`volume ${VolumeId}`);
+    if (State !== 'available' && State !== 'in-use') underWay.push(`${VolumeId} is ${State}`);
+    for (const { InstanceId } of Attachments)
+      if (running.has(InstanceId)) lines.push(`loop device ${VolumeId}`);
+  }
+  const { Snapshots = [] } = await clients.ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'] }));
+  for (const { SnapshotId, State } of Snapshots) {
+    lines.push(`snapshot ${SnapshotId}`);
+    if (State !== 'completed') underWay.push(`${SnapshotId} is ${State}`);
   }
   for (const { LoadBalancerName, State } of LoadBalancers)
     if (State?.Code !== 'active') underWay.push(`${LoadBalancerName} is ${State?.Code}`);
