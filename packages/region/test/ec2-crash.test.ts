@@ -8,6 +8,8 @@ import { type SimDrivers, simDrivers } from '../src/drivers/sim/index.ts';
 import { stateOf } from '../src/services/ec2/compute.ts';
 import { images } from '../src/services/ec2/image/image.ts';
 import { instances, networkInterfaces } from '../src/services/ec2/records.ts';
+import { snapshots } from '../src/services/ec2/snapshot/snapshot.ts';
+import { volumeAttachments, volumes } from '../src/services/ec2/volume/volume.ts';
 import { ec2World, REGION } from './ec2-world.ts';
 
 /** Drivers as one process sees them: when that dies, none of its calls returns any more. */
@@ -53,6 +55,9 @@ function mortal(drivers: SimDrivers, callsToLive: number) {
 
 type World = Awaited<ReturnType<typeof ec2World>>;
 
+const idsOf = async (found: Promise<{ id: string }[]>): Promise<string[]> =>
+  (await found).map(({ id }) => id).toSorted();
+
 /** Wanted, recorded and really existing are the same. */
 async function assertConverged({ drivers, region, errors }: World, what: string): Promise<void> {
   const all = region.store.list(instances, REGION);
@@ -79,11 +84,36 @@ async function assertConverged({ drivers, region, errors }: World, what: string)
   for (const image of region.store.list(images, REGION)) {
     assert.notEqual(image.status.state, 'pending', what);
   }
+  const recorded = region.store.list(volumes, REGION);
+  assert.deepEqual(await idsOf(drivers.volumes.list()), recorded.map(({ id }) => id).toSorted(), what);
+  for (const { status } of recorded) assert.equal(status.state, 'available', what);
+  const held = region.store.list(volumeAttachments, REGION).map(({ id, spec }) => `${spec.instanceId} ${id}`);
+  for (const machine of machines) {
+    if (machine.state !== 'running') continue;
+    const wanted = held.filter((one) => one.startsWith(machine.id));
+    assert.deepEqual(
+      (machine.volumes ?? []).map((one) => `${machine.id} ${one.volumeId}`).toSorted(),
+      wanted.toSorted(),
+      what,
+    );
+  }
+  assert.deepEqual(
+    await idsOf(drivers.volumes.listSnapshots()),
+    region.store
+      .list(snapshots, REGION)
+      .map(({ id }) => id)
+      .toSorted(),
+    what,
+  );
   assert.deepEqual(errors, [], what);
 }
 
 describe('a process that dies after any number of driver calls', () => {
-  test('leaves a world that the next one brings to what was acknowledged', async () => {
+  test('leaves a world that the next one brings to what was acknowledged', () => dieEverywhere(machines));
+
+  test('leaves its disks as they were acknowledged, too', () => dieEverywhere(disks));
+
+  async function dieEverywhere(story: (world: World) => Promise<void>): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-ec2-'));
     let finished = false;
     let deaths = 0;
@@ -102,7 +132,8 @@ describe('a process that dies after any number of driver calls', () => {
 
         const second = await ec2World({ drivers: world, storeFile });
         await second.idle();
-        await second.advance(10_000);
+        // Longer than data without a snapshot are kept.
+        await second.advance(130_000);
         await assertConverged(second, `died after ${calls} driver calls`);
         await second.region.stop();
       }
@@ -110,9 +141,35 @@ describe('a process that dies after any number of driver calls', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
-  });
+  }
 
-  async function story({ call, launch, idle, drivers }: World): Promise<void> {
+  async function disks({ call, launchOne, idle, drivers, describe: shown }: World): Promise<void> {
+    const id = await launchOne({
+      BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1, DeleteOnTermination: true } }],
+    });
+    const AvailabilityZone = (await shown(id)).Placement?.AvailabilityZone;
+    const { VolumeId } = await call('CreateVolume', { AvailabilityZone, Size: 2 });
+    await idle();
+    await call('AttachVolume', { VolumeId, InstanceId: id, Device: '/dev/sdf' });
+    await idle();
+    drivers.compute.mount(id, VolumeId, true);
+    const { SnapshotId } = await call('CreateSnapshot', { VolumeId });
+    await call('ModifyVolume', { VolumeId, Size: 3 });
+    await call('DetachVolume', { VolumeId });
+    await idle();
+    const { ImageId } = await call('CreateImage', { InstanceId: id, Name: 'with disks' });
+    await idle();
+    await call('CreateVolume', { AvailabilityZone, SnapshotId });
+    await call('DeleteSnapshot', { SnapshotId });
+    await idle();
+    const copy = await launchOne({ ImageId });
+    await call('CreateSnapshots', { InstanceSpecification: { InstanceId: copy } });
+    await call('TerminateInstances', { InstanceIds: [copy] });
+    await call('DeregisterImage', { ImageId, DeleteAssociatedSnapshots: true });
+    await idle();
+  }
+
+  async function machines({ call, launch, idle, drivers }: World): Promise<void> {
     const [a, b, c] = (await launch({ MinCount: 3, MaxCount: 3 })).map((one) => one.InstanceId ?? '');
     await call('CreateImage', { InstanceId: a, Name: 'golden' });
     await call('TerminateInstances', { InstanceIds: [b] });
