@@ -32,7 +32,7 @@ const maskedUnits = [
   'systemd-update-utmp-runlevel.service systemd-ask-password-console.path systemd-ask-password-wall.path',
   'systemd-tmpfiles-setup-dev.service getty@.service getty@tty1.service console-getty.service getty-static.service',
   'apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer',
-  'systemd-tmpfiles-clean.timer cryptsetup.target integritysetup.target veritysetup.target',
+  'systemd-tmpfiles-clean.timer cryptsetup.target integritysetup.target veritysetup.target xfs_scrub_all.timer',
   // Called by our own unit when user data needs it.
   'cloud-init-local.service cloud-init.service cloud-config.service cloud-final.service cloud-init-hotplugd.socket',
 ].flatMap((line) => line.split(' '));
