@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
@@ -15,11 +15,12 @@ import { cgroupParent, hostLayout, serviceAddresses } from '@holdfast/linux/layo
 import { hostTable } from '@holdfast/linux/network/internet.ts';
 import { type Instance, inside, launch, until } from '../support/instances.ts';
 import { withoutAws, withoutInstances } from '../support/needs.ts';
-import { root, run, startRegion, type TestRegion } from '../support/region.ts';
+import { root, run, startRegion, stateDirectoryOf, type TestRegion } from '../support/region.ts';
 
 const prefix = 'hek';
 const publicCidr = '198.19.194.0/23';
 const layout = hostLayout({ prefix, publicCidr });
+const layoutState = stateDirectoryOf(prefix);
 const skip = withoutAws() || (await withoutInstances());
 
 let region: TestRegion;
@@ -238,6 +239,35 @@ print((used.ru_utime + used.ru_stime) / (time.monotonic() - began))`),
       const processors = Number(spent);
       // A period of 100 ms may be under way at either end.
       assert(processors > 0.1 && processors < 1.15, `a t2.micro has one: ${processors}`);
+    });
+
+    test('fills no disk but its own: not by a file, not by what the host shows it, not by its console', async () => {
+      const spaceBefore = statfsSync(layoutState).bavail;
+      const said = await attempt(`
+        dd if=/dev/zero of=/root/own bs=1M count=20 2>/dev/null && echo own
+        fallocate -l 9G /root/fill && echo FILLED; rm -f /root/fill /root/own
+        for f in $(mount | cut -d ' ' -f 3 | sort -u) /dev/holdfast-end /dev/holdfast/fill /sys/block/fill; do
+          case $f in /proc*|/dev/console|/dev/pts|/dev/mqueue|/) continue;; esac
+          test -d $f && f=$f/fill
+          head -c 64M /dev/zero 2>/dev/null > $f && echo "$f FILLED $(stat -f -c %T $f)"; done 2>/dev/null
+        rm -f /tmp/fill /run/fill /dev/shm/fill /run/lock/fill`);
+      const [own, ...filled] = said
+        .trim()
+        .split('\n')
+        .filter((line) => !line.includes('fallocate'));
+      assert.equal(own, 'own');
+      // Memory of its own, as its limit has it.
+      assert.deepEqual(
+        filled.filter((line) => !line.endsWith(' tmpfs')),
+        [],
+      );
+      await attempt('timeout 6 yes 0123456789 > /dev/console; true');
+      const console = `${layoutState}/machines/${prisoner.id}/console.log`;
+      await until('the console takes no more than it may', 10_000, async () =>
+        statSync(console).blocks * 512 < 16 * 2 ** 20 ? true : undefined,
+      );
+      const { bavail, bsize } = statfsSync(layoutState);
+      assert((spaceBefore - bavail) * bsize < 512 * 2 ** 20, 'this machine has its disk still');
     });
 
     test('keeps none of its processes when it is terminated, wherever they hid', async () => {

@@ -43,8 +43,6 @@ export interface MachinePaths {
   readonly state: string;
   readonly record: string;
   readonly console: string;
-  /** A word in it says how the guest shut down. */
-  readonly endMarker: string;
   /** Does not outlive a reboot of this host; also runc's bundle. */
   readonly run: string;
   readonly rootfs: string;
@@ -52,13 +50,15 @@ export interface MachinePaths {
   readonly rootVolume: string;
   /** What is its /dev. */
   readonly dev: string;
-  /** A file system of its own for what is bound into the machine, so that none of the host's is: the next three. */
+  /** A file system of its own for what is bound into the machine, so that none of the host's is: the next four. */
   readonly shown: string;
   /** What it sees of its block devices: /sys/block, /sys/dev/block. */
   readonly blockView: string;
   readonly blockNumbers: string;
   /** Its /dev/holdfast, where it asks the host for what it cannot do itself. */
   readonly requests: string;
+  /** A word in it says how the guest shut down, which writes it itself. */
+  readonly endMarker: string;
   /** Which volumes it has. */
   readonly volumes: string;
   readonly runcLog: string;
@@ -74,7 +74,6 @@ export function machinePaths(layout: HostLayout, id: string): MachinePaths {
     state,
     record: join(state, 'machine.json'),
     console: join(state, 'console.log'),
-    endMarker: join(state, 'end'),
     run,
     rootfs: join(run, 'rootfs'),
     rootVolume: join(run, 'root-volume'),
@@ -83,6 +82,7 @@ export function machinePaths(layout: HostLayout, id: string): MachinePaths {
     blockView: join(run, 'shown', 'block'),
     blockNumbers: join(run, 'shown', 'block-numbers'),
     requests: join(run, 'shown', 'requests'),
+    endMarker: join(run, 'shown', 'end'),
     volumes: join(run, 'volumes.json'),
     runcLog: join(run, 'runc.log'),
   };

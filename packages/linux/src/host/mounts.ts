@@ -1,7 +1,8 @@
 /** Mounting by the kernel's own call: the `mount` command takes five times as long, most of it to start. */
-import { runCommand } from '../compute/command.ts';
 import { readOptional } from '../compute/files.ts';
-import { callFailed, mount } from './libc.ts';
+import { callFailed, mount, umount2 } from './libc.ts';
+
+const MNT_DETACH = 2;
 
 const flags = { ro: 1, nosuid: 2, nodev: 4, noexec: 8, noatime: 1_024 } as const;
 
@@ -33,12 +34,18 @@ export const isMounted = (path: string): boolean => mountPoints().includes(path)
 
 /**
  * Takes away every mount in a folder, what was mounted last first. Lazily: a process of this host that looks into one
- * must not keep it; the file system itself ends with its last user.
+ * must not keep it; the file system itself ends with its last user. One that somebody else takes away at the same time,
+ * as what a killed process had begun may, is gone all the same.
  */
 export async function unmountBelow(directory: string): Promise<void> {
-  for (;;) {
-    const found = mountPoints().filter((path) => path.startsWith(`${directory}/`));
-    if (found.length === 0) return;
-    await runCommand(['umount', '--lazy', ...found.toReversed()]);
+  for (const path of mountPoints().toReversed()) {
+    if (!path.startsWith(`${directory}/`)) continue;
+    // In a thread of its own: a file system may have much to write out.
+    const failed = await new Promise<boolean>((resolve, reject) => {
+      umount2.async(path, MNT_DETACH, (error: unknown, result: number) =>
+        error ? reject(error) : resolve(result !== 0),
+      );
+    });
+    if (failed && isMounted(path) && umount2(path, MNT_DETACH) !== 0) throw callFailed('umount', path);
   }
 }
