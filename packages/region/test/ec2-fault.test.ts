@@ -291,6 +291,7 @@ describe('a recovery', () => {
       'm5d.large': false,
       'i3.large': false,
       'c5.metal': false,
+      'x2iedn.xlarge': true,
       'r5.large': true,
       't3a.nano': true,
     };

@@ -94,4 +94,22 @@ describe('instance store', () => {
       before,
     );
   });
+
+  test('is gone where an alarm recovers its instance none the less, and nobody else does', async () => {
+    const { drivers, inject, recover, hostOf, inZone, advance } = await faultWorld();
+    const id = await inZone(undefined, { InstanceType: 'x2iedn.xlarge' });
+    const [root] = drivers.compute.spec(id)?.volumes ?? [];
+    drivers.volumes.write(root?.volumeId ?? '', 'kept');
+    drivers.volumes.write(`${id}-ephemeral0-1`, 'cache');
+    const failed = hostOf(id);
+    await inject('host', failed);
+    await advance(minutes(30));
+    assert.equal(hostOf(id), failed, 'automatic recovery leaves it alone');
+    assert.equal((await recover(id)).outcome, 'recovered');
+    assert.notEqual(hostOf(id), failed);
+    assert.equal(drivers.volumes.read(root?.volumeId ?? ''), 'kept');
+    assert.equal(drivers.volumes.read(`${id}-ephemeral0-2`), '');
+    await advance(minutes(2));
+    assert.equal(drivers.volumes.read(`${id}-ephemeral0-1`), undefined);
+  });
 });

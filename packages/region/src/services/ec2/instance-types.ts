@@ -110,6 +110,26 @@ const I3_DISKS: Disks = {
   '16xlarge': [8, 1900],
 };
 
+const X2IEDN: readonly Row[] = [
+  ['xlarge', 4, 128, 'Up to 25 Gigabit', 4, 15],
+  ['2xlarge', 8, 256, 'Up to 25 Gigabit', 4, 15],
+  ['4xlarge', 16, 512, 'Up to 25 Gigabit', 8, 30],
+  ['8xlarge', 32, 1024, '25 Gigabit', 8, 30],
+  ['16xlarge', 64, 2048, '50 Gigabit', 15, 50],
+  ['24xlarge', 96, 3072, '75 Gigabit', 15, 50],
+  ['32xlarge', 128, 4096, '100 Gigabit', 15, 50],
+];
+
+const X2IEDN_DISKS: Disks = {
+  xlarge: [1, 118],
+  '2xlarge': [1, 237],
+  '4xlarge': [1, 475],
+  '8xlarge': [1, 950],
+  '16xlarge': [1, 1900],
+  '24xlarge': [2, 1425],
+  '32xlarge': [2, 1900],
+};
+
 /** Families of before Nitro. */
 const XEN = new Set(['t2', 'i3']);
 
@@ -150,6 +170,7 @@ export const instanceTypes: ReadonlyMap<string, InstanceTypeFacts> = new Map(
     ...family('c5d', C5, C5D_DISKS),
     ...family('r5d', general(8), GENERAL_DISKS),
     ...family('i3', I3, I3_DISKS),
+    ...family('x2iedn', X2IEDN, X2IEDN_DISKS),
   ].map((facts) => [facts.name, facts]),
 );
 

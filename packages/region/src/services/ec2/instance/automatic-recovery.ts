@@ -50,7 +50,7 @@ export function automaticRecoveryLoop(context: LoopContext): Reconciler {
         const leftMs = since + AUTOMATIC_RECOVERY_AFTER_MS - clock.now();
         if (leftMs > 0) return { requeueAfterMs: leftMs };
         const scope = loopScope(context, tx, region);
-        if (recoveryObstacle(scope, instance)) return undefined;
+        if (recoveryObstacle(scope, instance, 'automatic')) return undefined;
         const { outcome } = recoverInstance(scope, id);
         log.info('an instance is recovered by itself', { instance: id, outcome });
         return undefined;

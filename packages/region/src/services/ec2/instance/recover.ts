@@ -8,6 +8,7 @@ import type { Scope } from '../../common/service.ts';
 import { incorrectInstanceState } from '../compute-errors.ts';
 import { operationNotPermitted } from '../errors.ts';
 import { isHostWell } from '../fault/impairment.ts';
+import { instanceTypes } from '../instance-types.ts';
 import type { Instance } from '../records.ts';
 import { placeOn } from './place.ts';
 import { instanceOf } from './power.ts';
@@ -25,18 +26,32 @@ export type Recovery =
   /** What it lives on is well, so that there is nothing to recover from. */
   | { readonly outcome: 'not-needed' };
 
+/** Who asks for a recovery: an alarm's action (or whoever stands for it), or AWS's own automatic recovery. */
+export type RecoveryCause = 'alarm' | 'automatic';
+
 /**
- * Types with disks of their host, which a recovery would lose, and whole hosts: `d` behind the generation, the storage
- * families, `metal`. https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+ * Of the types with disks of their host, those that an alarm recovers none the less; what was on these disks is gone.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cloudwatch-recovery.html
  */
-const isBoundToHost = (type: string): boolean =>
-  /^([a-z]+\d+[a-z]*d[a-z]*|[idh]\d\w*|im\d\w*|is\d\w*)\./.test(type) || /\.metal/.test(type);
+const recoveredWithoutDisks = new Set(['m3', 'r3', 'x1', 'x1e', 'x2idn', 'x2iedn']);
+
+/** A whole host, or a type with disks of its host that AWS does not recover. */
+function isBoundToHost(type: string, cause: RecoveryCause): boolean {
+  const [family = '', size = ''] = type.split('.');
+  if (size.startsWith('metal')) return true;
+  if (instanceTypes.get(type)?.disks === undefined) return false;
+  return cause === 'automatic' || !recoveredWithoutDisks.has(family);
+}
 
 const recentRecoveries = ({ spec }: Instance, now: number): number[] =>
   (spec.recoveries ?? []).filter((at) => at > now - DAY_MS);
 
 /** Why the instance cannot be recovered now, in AWS's words, if it cannot. */
-export function recoveryObstacle(scope: Scope, instance: Instance): AwsError | undefined {
+export function recoveryObstacle(
+  scope: Scope,
+  instance: Instance,
+  cause: RecoveryCause,
+): AwsError | undefined {
   const { id, spec, tags } = instance;
   const state = stateOf(instance);
   if (state !== 'running' && state !== 'pending') {
@@ -44,7 +59,7 @@ export function recoveryObstacle(scope: Scope, instance: Instance): AwsError | u
       `The instance '${id}' is ${state}: only a running instance can be recovered.`,
     );
   }
-  if (isBoundToHost(spec.instanceType)) {
+  if (isBoundToHost(spec.instanceType, cause)) {
     return operationNotPermitted(
       `An instance of the type ${spec.instanceType} cannot be recovered: '${id}'.`,
     );
@@ -75,12 +90,12 @@ function placeAnew(scope: Scope, { id, spec }: Instance): string | AwsError {
 
 /**
  * Recovers an instance, or notes that it is to be as soon as a host of its zone is well. Throws `InvalidInstanceID.*`,
- * `IncorrectInstanceState` for one that does not run, `OperationNotPermitted` for a type with instance store, a member
- * of an Auto Scaling group, and one that was recovered three times within 24 hours.
+ * `IncorrectInstanceState` for one that does not run, `OperationNotPermitted` for most types with instance store, a
+ * member of an Auto Scaling group, and one that was recovered three times within 24 hours.
  */
 export function recoverInstance(scope: Scope, id: string): Recovery {
   const instance = instanceOf(scope, id);
-  const obstacle = recoveryObstacle(scope, instance);
+  const obstacle = recoveryObstacle(scope, instance, 'alarm');
   if (obstacle) throw obstacle;
   const { recoveryAskedAt, ...spec } = instance.spec;
   if (isHostWell(scope.tx, instance)) {
