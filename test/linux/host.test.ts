@@ -126,7 +126,8 @@ describe('holdfast down', { skip, timeout: 240_000 }, () => {
     const day = await up();
     await ordinaryDay(day);
     const changed = snapshotDifference(before, hostSnapshot()).filter((line) => own.test(line));
-    for (const section of ['links', 'routes', 'namespaces', 'mounts', 'nftables', 'cgroups', 'hostsFile'])
+    const sections = 'links routes namespaces mounts nftables cgroups loops hostsFile'.split(' ');
+    for (const section of sections)
       assert(
         changed.some((line) => line.startsWith(`${section} +`)),
         `${section} shows what a region makes`,

@@ -180,4 +180,27 @@ describe('a volume’s file system', { skip, timeout: 180_000 }, () => {
     await host.boot({ ...machine, boot: 2 });
     assert((await mebibytes('/')) > 5_700, 'at its next boot');
   });
+
+  test('may be XFS, also twice the same, and grows in use', async () => {
+    const machine = having(await host.machine('i-a'), await host.data('vol-0a', '/dev/sdf'));
+    await host.boot(machine);
+    await host.inside(
+      'i-a',
+      'mkfs.xfs -q /dev/sdf; mkdir /data /copy; mount /dev/sdf /data; echo kept > /data/x',
+    );
+    await host.volumes.snapshot('vol-0a', 'snap-a');
+    const origin = { kind: 'snapshot', snapshotId: 'snap-a' } as const;
+    await host.volumes.ensure({ id: 'vol-0b', sizeBytes: 2 * gibibyte, origin });
+    await host.compute.ensure(having(machine, { volumeId: 'vol-0b', device: '/dev/sdg', role: 'data' }));
+    const size = 'df --output=size --block-size=1M /copy | tail -1';
+    const said = await host.inside(
+      'i-a',
+      `mount /dev/sdg /copy && cat /copy/x; ${size}; xfs_growfs -d /copy; ${size}`,
+    );
+    const [contents, before, grown, now] = said.split('\n');
+    assert.equal(contents, 'kept', said);
+    assert.match(grown ?? '', /^data blocks changed/);
+    assert(Number(before) < 1_024 && Number(now) > 1_900, said);
+    assert.equal(await host.inside('i-a', 'xfs_growfs /'), 'xfs_growfs: / is not a mounted XFS filesystem\n');
+  });
 });

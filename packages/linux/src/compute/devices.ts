@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path';
 import { callFailed, mknod } from '../host/libc.ts';
 import { mountFileSystem } from '../host/mounts.ts';
+import { sectorBytes } from '../volumes/loop.ts';
 import { codeOf, removeTree } from './files.ts';
 import type { MachinePaths } from './record.ts';
 
@@ -148,9 +149,9 @@ export function showSize(paths: MachinePaths, { name, loop, sizeBytes }: BlockDe
     removable: '0',
     range: '1',
     'queue/rotational': '0',
-    'queue/logical_block_size': '512',
-    'queue/physical_block_size': '512',
-    'queue/hw_sector_size': '512',
+    'queue/logical_block_size': String(sectorBytes),
+    'queue/physical_block_size': String(sectorBytes),
+    'queue/hw_sector_size': String(sectorBytes),
   };
   for (const [file, text] of Object.entries(files)) writeFileSync(join(view, file), `${text}\n`);
   const number = join(paths.blockNumbers, `${LOOP_MAJOR}:${loop}`);

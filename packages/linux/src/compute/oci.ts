@@ -79,6 +79,9 @@ const mounts = [
   },
 ];
 
+/** <linux/fs.h>, the first as a 64-bit program asks for it. */
+const [BLKBSZSET, BLKFLSBUF] = [0x4008_1271, 0x1261];
+
 /**
  * Keyrings belong to a user of the whole machine, not to a namespace: root's in an instance are root's outside, with its
  * Kerberos tickets and the keys of its encrypted disks. For a machine they are not there, as in a kernel without them.
@@ -96,6 +99,14 @@ const seccomp = {
       action: 'SCMP_ACT_ERRNO',
       errnoRet: constants.errno.ENOSYS,
     },
+    // How a device's own pages are cut, and that they be written out now, which the last close of it does as well:
+    // mkfs.xfs gives up without these two, and the kernel wants CAP_SYS_ADMIN for them. They are said to be done.
+    ...[BLKBSZSET, BLKFLSBUF].map((request) => ({
+      names: ['ioctl'],
+      action: 'SCMP_ACT_ERRNO',
+      errnoRet: 0,
+      args: [{ index: 1, value: 0xffff_ffff, valueTwo: request, op: 'SCMP_CMP_MASKED_EQ' }],
+    })),
     {
       // What can be asked of a loop device (0x4c..) may whoever has it open: to let go of its file, so that the number
       // becomes another's, or to take another part of it. The kernel looks at no more than 32 bits of the request.

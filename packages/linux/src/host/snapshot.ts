@@ -5,12 +5,22 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findLoops } from '../volumes/loop.ts';
 import { listNamespaces } from './namespaces.ts';
 import { runNft } from './nftables.ts';
 
 export type HostSnapshot = Readonly<
   Record<
-    'links' | 'routes' | 'rules' | 'namespaces' | 'mounts' | 'nftables' | 'cgroups' | 'hostsFile' | 'sysctls',
+    | 'links'
+    | 'routes'
+    | 'rules'
+    | 'namespaces'
+    | 'mounts'
+    | 'nftables'
+    | 'cgroups'
+    | 'loops'
+    | 'hostsFile'
+    | 'sysctls',
     string
   >
 >;
@@ -99,6 +109,7 @@ export function hostSnapshot(): HostSnapshot {
     mounts: lines(mounts()),
     nftables: steady(runNft(undefined, 'list ruleset')),
     cgroups: lines(folders(CGROUPS)),
+    loops: lines(findLoops('/').map(({ file }) => file)),
     hostsFile: readFileSync('/etc/hosts', 'utf8'),
     sysctls: lines(sysctls()),
   };

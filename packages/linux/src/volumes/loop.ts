@@ -28,6 +28,12 @@ const [OFFSET_AT, FLAGS_AT, NAME_AT] = [24, 52, 56];
 /** Where a device that was cut off begins in its file: far behind the end of any. */
 const nowhere = 2n ** 60n;
 
+/**
+ * The same for every volume: the kernel would choose by the file, and a file that shares blocks with another can be
+ * written past the cache by whole blocks only; a file system made for smaller sectors would not mount from its clone.
+ */
+export const sectorBytes = 4_096;
+
 const [EAGAIN, EBUSY] = [11, 16];
 const blockDevices = '/sys/block';
 
@@ -65,7 +71,7 @@ const realFolder = (path: string): string => (existsSync(path) ? realpathSync(pa
 
 /** All loop devices whose file stands in this folder. */
 export function findLoops(folder: string): LoopDevice[] {
-  const real = `${realFolder(folder)}/`;
+  const real = `${realFolder(folder)}/`.replace('//', '/');
   return readdirSync(blockDevices).flatMap((name) => {
     const number = Number(/^loop(\d+)$/.exec(name)?.[1] ?? Number.NaN);
     const file = Number.isNaN(number) ? undefined : fileOfLoop(number);
@@ -107,6 +113,7 @@ export function openLoop(file: string, { endsAlone }: { endsAlone: boolean }): O
   try {
     const config = Buffer.alloc(CONFIG_BYTES);
     config.writeUInt32LE(backing, 0);
+    config.writeUInt32LE(sectorBytes, 4);
     config.writeUInt32LE(LO_FLAGS_DIRECT_IO | (endsAlone ? LO_FLAGS_AUTOCLEAR : 0), INFO_AT + FLAGS_AT);
     config.write(basename(file).slice(0, 63), INFO_AT + NAME_AT);
     for (;;) {
