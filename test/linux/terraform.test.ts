@@ -26,12 +26,14 @@ const changed = {
   environment: 'staging',
   visitors: '198.18.0.0/15',
   app_instance_type: 't3.small',
+  data_size: '2',
   page: 'changed',
 };
 
 interface Outputs {
   readonly where: string;
   readonly pages: Readonly<Record<string, string>>;
+  readonly copy: string;
   readonly nat_addresses: Readonly<Record<string, string>>;
   readonly web: Readonly<Record<string, string>>;
   readonly app: Readonly<Record<string, { id: string; private_ip: string }>>;
@@ -67,6 +69,11 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
       const { code, stdout } = await run('curl', ['--silent', '--fail', '--max-time', '3', url]);
       return code === 0 ? stdout.trim() : undefined;
     });
+  const done = async (id: string, script: string): Promise<string> => {
+    const { code, stdout, stderr } = await inside(region, id, script);
+    assert.equal(code, 0, `${script}: ${stdout}${stderr}`);
+    return stdout;
+  };
   const typesAndTags = async (ids: string[]): Promise<string[]> => {
     const { Reservations = [] } = await clients.ec2.send(new DescribeInstancesCommand({ InstanceIds: ids }));
     return Reservations.flatMap(({ Instances = [] }) => Instances).map(
@@ -86,6 +93,24 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
     assert.deepEqual(Object.keys(outputs.pages), zones);
     for (const zone of zones)
       assert.equal(await page(outputs.pages[zone]!), `hello: example-web-${zone} in ${zone}`);
+  });
+
+  test('serves the page of a web server from the image of it', async () => {
+    assert.equal(await page(outputs.copy), 'hello: example-web-us-west-2a in us-west-2a');
+  });
+
+  test('gives application servers a volume each, which holds a file system', async () => {
+    for (const { id } of Object.values(outputs.app))
+      await done(
+        id,
+        `set -e
+        mkfs.ext4 -q /dev/sdf
+        mkdir /data
+        echo '/dev/sdf /data ext4 defaults,nofail 0 2' >>/etc/fstab
+        mount -a
+        echo ${id} >/data/name
+        sync`,
+      );
   });
 
   test('lets web servers ask application servers, and these the internet through their zone’s NAT gateway', async () => {
@@ -108,7 +133,7 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
     assert.deepEqual(await terraform.changes(), []);
   });
 
-  test('is changed: tags, a rule and a type in place, the web servers by replacement', async () => {
+  test('is changed: tags, a rule, types and sizes in place, the web servers and the image of one by replacement', async () => {
     const old = outputs;
     await terraform.apply(changed);
     outputs = await terraform.outputs();
@@ -127,6 +152,20 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
       assert.equal(asked.stdout.trim(), `application: example-app-${zone} in ${zone}`, asked.stderr);
     }
     assert.deepEqual(await terraform.changes(changed), []);
+  });
+
+  test('keeps what is on the volumes while their servers stop, change and start, and lets the file systems grow', async () => {
+    for (const { id } of Object.values(outputs.app)) {
+      assert.equal((await done(id, 'cat /data/name')).trim(), id);
+      assert.equal((await done(id, 'lsblk --noheadings --nodeps --output SIZE /dev/xvdf')).trim(), '2G');
+      // A machine that has no CAP_SYS_RESOURCE itself can grow an ext4 only while it is not mounted.
+      await done(
+        id,
+        'resize2fs /dev/sdf || (umount /data && e2fsck -fp /dev/sdf && resize2fs /dev/sdf && mount /data)',
+      );
+      const size = Number((await done(id, 'df --output=size --block-size=1M /data')).split('\n')[1]);
+      assert(size > 1900, `${size} MiB`);
+    }
   });
 
   test('is destroyed, and nothing is left', async () => {

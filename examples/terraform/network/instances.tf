@@ -16,6 +16,18 @@ resource "aws_instance" "web" {
   user_data                   = templatefile("${path.module}/user-data.sh", { port = 80, page = var.page })
   user_data_replace_on_change = true
 
+  root_block_device {
+    volume_type = "gp3"
+    volume_size = 10
+  }
+
+  # Scratch space, gone with the server.
+  ebs_block_device {
+    device_name = "/dev/sdg"
+    volume_type = "gp3"
+    volume_size = 1
+  }
+
   metadata_options {
     http_tokens                 = "required"
     http_put_response_hop_limit = 1
@@ -23,6 +35,11 @@ resource "aws_instance" "web" {
   }
 
   tags = { Name = "${var.name}-web-${each.key}" }
+
+  # A newer image is for servers made from then on.
+  lifecycle {
+    ignore_changes = [ami]
+  }
 }
 
 # An application server in each zone, with a private address only.
@@ -42,4 +59,9 @@ resource "aws_instance" "app" {
   }
 
   tags = { Name = "${var.name}-app-${each.key}" }
+
+  # A newer image is for servers made from then on.
+  lifecycle {
+    ignore_changes = [ami]
+  }
 }

@@ -7,6 +7,11 @@ output "pages" {
   value       = { for zone, server in aws_instance.web : zone => "http://${server.public_ip}" }
 }
 
+output "copy" {
+  description = "The page of the server made of an image of another"
+  value       = "http://${aws_instance.copy.public_ip}"
+}
+
 output "nat_addresses" {
   description = "The address that the internet sees of each zone's private subnet"
   value       = { for zone, gateway in aws_nat_gateway.main : zone => gateway.public_ip }

@@ -39,6 +39,12 @@ variable "app_instance_type" {
   default     = "t3.micro"
 }
 
+variable "data_size" {
+  description = "The size of each application server's data volume in GiB; it can grow while it is in use"
+  type        = number
+  default     = 1
+}
+
 variable "page" {
   description = "What the page says; a change replaces the web servers"
   type        = string
