@@ -87,4 +87,21 @@ describe('holdfast ami', { timeout: 120_000 }, () => {
       { Key: 'aws:holdfast:image', Value: 'ami-1ecae776 is mapped to debian-12-amd64-simulated' },
     ]);
   });
+
+  test('the stock command line finds public images by name, and a pattern of names is mapped', {
+    skip: withoutAws(),
+  }, async () => {
+    const pattern = 'amzn2-ami-hvm-*-x86_64-gp2';
+    const find = (): Promise<{ Name: string; Tags: { Value: string }[] }> =>
+      region.aws(
+        ...['ec2', 'describe-images', '--owners', 'amazon', '--filters', `Name=name,Values=${pattern}`],
+        ...['--query', 'sort_by(Images,&CreationDate)[-1]'],
+      );
+    assert.match((await find()).Name, /^amzn2-ami-hvm-2\.0\.\d{8}\.0-x86_64-gp2$/);
+    const mapped = await ami('map', pattern, 'debian-12');
+    assert.equal(mapped.stdout, `${pattern} is mapped to debian-12\n`);
+    assert.match((await find()).Tags[0]?.Value ?? '', / is mapped to debian-12-amd64-simulated$/);
+    assert.match((await ami('map', 'windows-*', 'debian-12')).stderr, /nor a pattern of the names of public/);
+    assert.equal((await ami('unmap', pattern)).code, 0);
+  });
 });

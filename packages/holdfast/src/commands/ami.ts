@@ -29,7 +29,7 @@ async function list(place: Place, given: Arguments): Promise<number> {
 async function map(place: Place, given: Arguments): Promise<number> {
   const [, id, image, ...more] = given.words;
   if (id === undefined || image === undefined || more.length > 0)
-    throw new UsageError('ami map <image id or parameter> <image>');
+    throw new UsageError('ami map <image id, parameter or name pattern> <image>');
   const body = { id, image, region: regionOf(given) };
   const mapped = await askControl<ShownMapping>(place, '/_holdfast/images/map', body);
   console.log(`${mapped.id} is mapped to ${mapped.image}`);
@@ -38,7 +38,8 @@ async function map(place: Place, given: Arguments): Promise<number> {
 
 async function unmap(place: Place, given: Arguments): Promise<number> {
   const [, id, ...more] = given.words;
-  if (id === undefined || more.length > 0) throw new UsageError('ami unmap <image id or parameter>');
+  if (id === undefined || more.length > 0)
+    throw new UsageError('ami unmap <image id, parameter or name pattern>');
   await askControl(place, '/_holdfast/images/unmap', { id, region: regionOf(given) });
   console.log(`${id} is not mapped any more`);
   return 0;
@@ -80,7 +81,8 @@ export const ami: Command = {
   summary: 'show the images, map ids from elsewhere to them, import a root file system',
   details: `map: an instance launched from the id (ami-1ecae776, as a template has it) gets the image, named by its id, by
 its name or by the beginning of its name: debian-12. The id may also be the name of a public parameter:
-/aws/service/canonical/ubuntu/…/ami-id. holdfast up --unknown-ami does it for every unknown id.
+/aws/service/canonical/ubuntu/…/ami-id, or a pattern of the names that Amazon, Canonical and Debian give their public
+images: 'amzn2-ami-hvm-*'. holdfast up --unknown-ami does it for every unknown id.
 import: an image of an archive (tar, plain or by gzip, xz or zstd) of a root file system with systemd, bash and curl,
 as Debian's and Ubuntu's are. It is the account's own image in every region, and goes with holdfast down.`,
   options: {

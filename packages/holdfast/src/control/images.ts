@@ -15,7 +15,7 @@ export interface ShownImage {
 }
 
 export interface ShownMapping {
-  /** An image id or the name of a public parameter. */
+  /** An image id, the name of a public parameter or a pattern of public images' names. */
   readonly id: string;
   readonly image: string;
 }

@@ -1,7 +1,7 @@
 /** DescribeImages, and the attributes of an image: shown, changed, set back. */
 import type * as ec2 from '@aws-sdk/client-ec2';
 import { AwsError, unsupported } from '../../common/errors.ts';
-import type { FilterFields } from '../../common/filters.ts';
+import { applyFilters, type FilterFields } from '../../common/filters.ts';
 import { prepared, type RequestContext } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterValue, missingParameter, required } from '../errors.ts';
@@ -20,6 +20,7 @@ import {
 } from './image.ts';
 import { mappedImagesAsked } from './mapping.ts';
 import { changedPermissions, permissionsAfter, shapePermission } from './permission.ts';
+import { publicImagesAsked } from './public-image.ts';
 
 const ofDisks =
   (value: (disk: ImageDisk) => string | undefined) =>
@@ -114,9 +115,17 @@ export const describeImages = prepared(
       (users.includes('all') && isPublic) ||
       ((users.includes('self') || users.includes(accountId)) && ownerId === accountId);
     for (const id of input.ImageIds ?? []) checkImageId(id);
+    const here = allImages(context);
+    const amazons = here.filter((image) => image.ownerAlias === 'amazon' && owned(image));
+    const isAnswered = applyFilters(amazons, input.Filters, fields, ({ tags }) => tags).length > 0;
+    const asked = [
+      ...here,
+      ...mappedImagesAsked(context, input),
+      ...publicImagesAsked(context, input, here, isAnswered),
+    ];
     const { items, NextToken } = select(context, input, {
       call: 'DescribeImages',
-      items: [...allImages(context), ...mappedImagesAsked(context, input)],
+      items: [...new Map(asked.map((image) => [image.id, image])).values()],
       ids: input.ImageIds,
       notFound: (id) => compute.imageNotFound([id]),
       fields,

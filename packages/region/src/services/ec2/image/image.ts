@@ -11,10 +11,8 @@ import { snapshots } from '../snapshot/snapshot.ts';
 import { ROOT_DEVICE, type VolumeShape } from '../volume/volume.ts';
 import { formerImages, mappedImage } from './mapping.ts';
 import type { Permission } from './permission.ts';
+import { AMAZON_ACCOUNT } from './public-family.ts';
 import { imageIdMeant } from './public-parameter.ts';
-
-/** What AWS calls the owner of the images that it makes itself. */
-export const AMAZON_ACCOUNT = '137112412989';
 
 /** What the compute driver offers, by name; in the region `global`. Written by the loop `ec2.base-image`. */
 export const baseImages = resourceType<BaseImage, null>('ec2.base-image');
@@ -89,7 +87,7 @@ export interface Image {
   readonly sourceInstanceId?: string;
   /** Copied from this image. */
   readonly source?: { readonly imageId: string; readonly region: string };
-  /** Its id is one that the user has mapped to the image of this name. */
+  /** It stands for the image of this name: its id is one that the user has mapped, or a public family's. */
   readonly mappedTo?: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly ordinal: number;

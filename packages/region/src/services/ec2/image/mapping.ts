@@ -1,20 +1,22 @@
 /**
  * Ids out of somebody's template that no image here has (`ami-1ecae776`), and what they stand for: an image of this
  * machine, by a mapping that the user made (`holdfast ami map`), or by one setting for all unknown ids. AWS has no such
- * thing. Names of public parameters can be mapped as well, and then resolve to that image.
+ * thing. Names of public parameters can be mapped as well, and then resolve to that image; so can families of public
+ * images, by a pattern of their names.
  */
 import type * as ec2 from '@aws-sdk/client-ec2';
 import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import { AwsError } from '../../common/errors.ts';
 import type { Scope } from '../../common/service.ts';
 import { allImages, baseImageId, baseImages, type Image } from './image.ts';
+import { meansFamilies, publicImage } from './public-image.ts';
 
 export interface ImageMappingSpec {
   /** An image's id, its name, or what its name begins with up to a dash: the newest of these is meant. */
   readonly imageName: string;
 }
 
-/** In the region `global`; the id is the image id or the parameter's name that is mapped. */
+/** In the region `global`; the id is the image id, the parameter's name or the family's pattern that is mapped. */
 export const imageMappings = resourceType<ImageMappingSpec, null>('ec2.image-mapping');
 export type ImageMapping = ResourceOf<typeof imageMappings>;
 
@@ -35,9 +37,11 @@ export function imageNamed(images: readonly Image[], name: string): Image | unde
   );
 }
 
-/** The image that an unknown id stands for, with that id. */
+/** The image that an id stands for which none has of its own: a mapped one, a public family's, any unknown one. */
 export function mappedImage(scope: Scope, id: string, images: readonly Image[]): Image | undefined {
   const mapping = scope.tx.get(imageMappings, 'global', id)?.spec.imageName;
+  const found = mapping === undefined ? publicImage(scope, id, images) : undefined;
+  if (found) return found;
   const former = scope.tx.get(formerImages, scope.region, id) !== undefined;
   const name = mapping ?? (former ? undefined : scope.settings.unknownAmi);
   const target = name === undefined ? undefined : imageNamed(images, name);
@@ -60,7 +64,7 @@ export function mappedImagesAsked(
 }
 
 /** The tag of an instance that is launched from a mapped image; none for any other image. */
-export const mappingTags = ({ id, mappedTo }: Image): Record<string, string> =>
+export const mappingTags = ({ id, mappedTo }: Pick<Image, 'id' | 'mappedTo'>): Record<string, string> =>
   mappedTo === undefined ? {} : { [MAPPING_TAG]: `${id} is mapped to ${mappedTo}` };
 
 export function rememberFormerImage(scope: Scope, id: string): void {
@@ -83,20 +87,21 @@ const IMAGE_ID = /^ami-([0-9a-f]{8}|[0-9a-f]{17})$/;
 const PARAMETER_NAME = /^\/aws\/service(\/[A-Za-z0-9._-]+)+$/;
 
 /**
- * Maps an id or a public parameter's name, in place of what it was mapped to before. Throws InvalidParameterValue for
- * what is neither, for an id that an image has, and for a name that no image has.
+ * Maps an id, a public parameter's name or a public family's pattern, in place of what it was mapped to before. Throws
+ * InvalidParameterValue for what is none of them, for an id that an image has, and for a name that no image has.
  */
 export function mapImage(scope: Scope, id: string, imageName: string): ImageMapping {
-  if (!IMAGE_ID.test(id) && !PARAMETER_NAME.test(id)) {
-    throw invalid(
-      `'${id}' is neither an image id (ami-…) nor the name of a public parameter (/aws/service/…)`,
-    );
-  }
   const images = allImages(scope);
   if (images.some((image) => image.id === id)) throw invalid(`'${id}' is the id of an image of its own`);
-  if (imageNamed(images, imageName) === undefined) {
+  const image = imageNamed(images, imageName);
+  if (image === undefined) {
     const names = images.map(({ name }) => name).join(', ');
     throw invalid(`there is no image '${imageName}' in ${scope.region}; there are: ${names || 'none'}`);
+  }
+  if (!IMAGE_ID.test(id) && !PARAMETER_NAME.test(id) && !meansFamilies(id, image)) {
+    throw invalid(
+      `'${id}' is neither an image id (ami-…) nor the name of a public parameter (/aws/service/…) nor a pattern of the names of public ${image.architecture} images (amzn2-ami-hvm-*)`,
+    );
   }
   const known = scope.tx.get(imageMappings, 'global', id);
   if (known) return scope.tx.update(known, { spec: { imageName } });
