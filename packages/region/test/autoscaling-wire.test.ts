@@ -1,55 +1,23 @@
 /** Labs A5 to A7 and D7 as the stock SDK sees them: over HTTP, through the wire's models and back. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, before, it } from 'node:test';
+import { after, it } from 'node:test';
 import * as autoscaling from '@aws-sdk/client-auto-scaling';
 import * as ec2 from '@aws-sdk/client-ec2';
 import * as elb from '@aws-sdk/client-elastic-load-balancing-v2';
-import { createApiHandler } from '@holdfast/wire';
-import { principal, REGION } from './ec2-world.ts';
 import { elbv2World } from './elbv2-world.ts';
+import { serve } from './served-world.ts';
 
 const world = await elbv2World();
 const faults: string[] = [];
-let server: Server;
-let ec2Client: ec2.EC2Client;
-let elbClient: elb.ElasticLoadBalancingV2Client;
-let asgClient: autoscaling.AutoScalingClient;
+const served = await serve(world.region, faults);
+const ec2Client = new ec2.EC2Client(served.settings);
+const elbClient = new elb.ElasticLoadBalancingV2Client(served.settings);
+const asgClient = new autoscaling.AutoScalingClient(served.settings);
 const AutoScalingGroupName = 'blue';
-
-before(async () => {
-  const handler = createApiHandler({
-    backend: {
-      serves: (service, operation) => world.region.serves(service, operation),
-      handle: (call) => world.region.handle({ ...call, principal }),
-    },
-    authenticator: { root: principal, lookup: () => undefined },
-    now: Date.now,
-    newRequestId: randomUUID,
-    strictAuth: false,
-    log: (line) => faults.push(line),
-  });
-  server = createServer((request, response) => handler(request, response, 'loopback'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const settings = {
-    region: REGION,
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    maxAttempts: 1,
-  };
-  ec2Client = new ec2.EC2Client(settings);
-  elbClient = new elb.ElasticLoadBalancingV2Client(settings);
-  asgClient = new autoscaling.AutoScalingClient(settings);
-});
 
 after(async () => {
   for (const client of [ec2Client, elbClient, asgClient]) client.destroy();
-  server.close();
-  await world.region.stop();
+  await served[Symbol.asyncDispose]();
 });
 
 const fails = (name: string) => (error: Error) => {

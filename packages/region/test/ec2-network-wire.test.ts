@@ -1,46 +1,17 @@
 /** The network as the stock SDK sees it: over HTTP, through the wire's models and back. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, before, it } from 'node:test';
+import { after, it } from 'node:test';
 import * as ec2 from '@aws-sdk/client-ec2';
-import { createApiHandler } from '@holdfast/wire';
-import { networkWorld, REGION } from './ec2-network-world.ts';
-import { principal } from './ec2-world.ts';
+import { networkWorld } from './ec2-network-world.ts';
+import { serve } from './served-world.ts';
 
 const world = await networkWorld();
-let server: Server;
-let client: ec2.EC2Client;
-
-before(async () => {
-  const handler = createApiHandler({
-    backend: {
-      serves: (service, operation) => world.region.serves(service, operation),
-      handle: (call) => world.region.handle({ ...call, principal }),
-    },
-    authenticator: { root: principal, lookup: () => undefined },
-    now: Date.now,
-    newRequestId: randomUUID,
-    strictAuth: false,
-    log: (line) => world.errors.push(line),
-  });
-  server = createServer((request, response) => handler(request, response, 'loopback'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  client = new ec2.EC2Client({
-    region: REGION,
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    maxAttempts: 1,
-  });
-});
+const served = await serve(world.region, world.errors);
+const client = new ec2.EC2Client(served.settings);
 
 after(async () => {
   client.destroy();
-  server.close();
-  await world.stop();
+  await served[Symbol.asyncDispose]();
 });
 
 it('builds a VPC and reads it back', async () => {

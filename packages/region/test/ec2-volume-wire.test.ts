@@ -1,51 +1,19 @@
 /** Disks as the stock SDK sees them: over HTTP, through the wire's models and back. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { after, before, it } from 'node:test';
+import { after, it } from 'node:test';
 import * as autoscaling from '@aws-sdk/client-auto-scaling';
 import * as ec2 from '@aws-sdk/client-ec2';
-import { createApiHandler } from '@holdfast/wire';
-import { ec2World, principal, REGION } from './ec2-world.ts';
+import { servedWorld } from './served-world.ts';
 
 const ZONE = 'us-west-2a';
-const world = await ec2World();
-let server: Server;
-let client: ec2.EC2Client;
-let groups: autoscaling.AutoScalingClient;
-
-before(async () => {
-  const handler = createApiHandler({
-    backend: {
-      serves: (service, operation) => world.region.serves(service, operation),
-      handle: (call) => world.region.handle({ ...call, principal }),
-    },
-    authenticator: { root: principal, lookup: () => undefined },
-    now: Date.now,
-    newRequestId: randomUUID,
-    strictAuth: false,
-    log: (line) => world.errors.push(line),
-  });
-  server = createServer((request, response) => handler(request, response, 'loopback'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const options = {
-    region: REGION,
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    maxAttempts: 1,
-  };
-  client = new ec2.EC2Client(options);
-  groups = new autoscaling.AutoScalingClient(options);
-});
+const world = await servedWorld();
+const client = new ec2.EC2Client(world.settings);
+const groups = new autoscaling.AutoScalingClient(world.settings);
 
 after(async () => {
   client.destroy();
   groups.destroy();
-  server.close();
-  await world.region.stop();
+  await world[Symbol.asyncDispose]();
 });
 
 const waiting = () => ({ client, minDelay: 1, maxDelay: 1, maxWaitTime: 5 });

@@ -4,26 +4,26 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApiHandler } from '@holdfast/wire';
+import type { Region } from '../src/region.ts';
 import { ec2World, principal, REGION, type WorldOptions } from './ec2-world.ts';
 
-export async function servedWorld(options: WorldOptions = {}) {
-  const world = await ec2World(options);
+/** Serves a region on a port of loopback; `errors` takes the lines that a fault of its own would log. */
+export async function serve(region: Region, errors: unknown[]) {
   const handler = createApiHandler({
     backend: {
-      serves: (service, operation) => world.region.serves(service, operation),
-      handle: (call) => world.region.handle({ ...call, principal }),
+      serves: (service, operation) => region.serves(service, operation),
+      handle: (call) => region.handle({ ...call, principal }),
     },
     authenticator: { root: principal, lookup: () => undefined },
     now: Date.now,
     newRequestId: randomUUID,
     strictAuth: false,
-    log: (line) => world.errors.push(line),
+    log: (line) => errors.push(line),
   });
   const server = createServer((request, response) => handler(request, response, 'loopback'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    ...world,
     /** What an SDK client is made with. */
     settings: {
       region: REGION,
@@ -34,7 +34,12 @@ export async function servedWorld(options: WorldOptions = {}) {
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
-      await world.region.stop();
+      await region.stop();
     },
   };
+}
+
+export async function servedWorld(options: WorldOptions = {}) {
+  const world = await ec2World(options);
+  return { ...world, ...(await serve(world.region, world.errors)) };
 }
