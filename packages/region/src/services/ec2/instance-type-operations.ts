@@ -8,7 +8,7 @@ import type { RequestContext } from '../common/service.ts';
 import { instanceTypeNotFound } from './compute-errors.ts';
 import { invalidNextToken } from './errors.ts';
 import { type InstanceTypeFacts, instanceTypes } from './instance-types.ts';
-import { truth } from './network/selection.ts';
+import { truth } from './selection.ts';
 
 const isBurstable = (type: InstanceTypeFacts): boolean => type.baselinePercent !== undefined;
 

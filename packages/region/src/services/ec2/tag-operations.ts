@@ -2,7 +2,7 @@
 import type * as ec2 from '@aws-sdk/client-ec2';
 import type { Operation, RequestContext } from '../common/service.ts';
 import * as errors from './errors.ts';
-import { select } from './network/selection.ts';
+import { select } from './selection.ts';
 import { kindOfId, taggableKinds, withTags } from './tags.ts';
 
 const MOST_RESOURCES = 1000;

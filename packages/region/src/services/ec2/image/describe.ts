@@ -5,7 +5,7 @@ import { applyFilters, type FilterFields } from '../../common/filters.ts';
 import { prepared, type RequestContext } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterValue, missingParameter, required } from '../errors.ts';
-import { select, truth } from '../network/selection.ts';
+import { select, truth } from '../selection.ts';
 import { tagList } from '../tags.ts';
 import { ROOT_DEVICE } from '../volume/volume.ts';
 import {

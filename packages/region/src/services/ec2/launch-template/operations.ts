@@ -9,7 +9,7 @@ import * as compute from '../compute-errors.ts';
 import { idempotentParameterMismatch, required } from '../errors.ts';
 import { checkUserData } from '../instance/launch.ts';
 import { refuseLaunchParameters } from '../instance/launch-request.ts';
-import { select } from '../network/selection.ts';
+import { select } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import {
   findTemplate,

@@ -5,7 +5,7 @@ import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext, Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterValue, missingParameter, required } from '../errors.ts';
-import { select } from '../network/selection.ts';
+import { select } from '../selection.ts';
 import {
   findTemplate,
   type LaunchTemplate,

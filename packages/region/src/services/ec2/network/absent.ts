@@ -5,7 +5,7 @@
 import { AwsError } from '../../common/errors.ts';
 import type { FilterFields } from '../../common/filters.ts';
 import type { Operation, RequestContext } from '../../common/service.ts';
-import { type DescribeInput, select } from './selection.ts';
+import { type DescribeInput, select } from '../selection.ts';
 
 interface AbsentKind {
   /** The member of the answer that lists them. */

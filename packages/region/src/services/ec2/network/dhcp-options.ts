@@ -4,9 +4,9 @@ import { newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { type DhcpOptions, dhcpOptions } from '../records.ts';
+import { select } from '../selection.ts';
 import { tagList } from '../tags.ts';
 import { privateDomain } from './dns-name.ts';
-import { select } from './selection.ts';
 
 /** Makes the region's set; once. */
 export const makeDhcpOptions = (scope: Scope): DhcpOptions =>

@@ -20,11 +20,11 @@ import {
   type NetworkInterface,
   networkInterfaces,
 } from '../records.ts';
+import { select } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { assignPublicAddress, interfacesOfEndpoint, unassignPublicAddress } from './interface.ts';
 import { allocatePublicAddress, releasePublicAddress } from './public-address.ts';
 import { privateAddresses } from './public-mapping.ts';
-import { select } from './selection.ts';
 
 /** An Elastic IP where it is used. */
 export interface Association extends ElasticAddress {

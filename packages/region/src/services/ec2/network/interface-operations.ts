@@ -7,12 +7,12 @@ import { onceByToken } from '../../common/idempotency.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { type NetworkInterface, networkInterfaces, securityGroups, subnets, vpcs } from '../records.ts';
+import { select, truth } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { privateDnsName, publicDnsName } from './dns-name.ts';
 import { createInterface, deleteInterface, subnetOf } from './interface.ts';
 import { privateAddresses, publicMapping } from './public-mapping.ts';
 import { resolveSecurityGroups } from './security-group-lookup.ts';
-import { select, truth } from './selection.ts';
 
 /** The interface of that id. Throws `InvalidNetworkInterfaceID.NotFound`. */
 export function interfaceOf(scope: Scope, id: string): NetworkInterface {

@@ -5,10 +5,10 @@ import { newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { type InternetGateway, internetGateways, networkInterfaces } from '../records.ts';
+import { select } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { vpcOrDefault } from './default-vpc.ts';
 import { publicMappings } from './public-mapping.ts';
-import { select } from './selection.ts';
 
 /** The gateway of that id. Throws `InvalidInternetGatewayID.NotFound`. */
 export function internetGatewayOf(scope: Scope, id: string): InternetGateway {

@@ -18,11 +18,11 @@ import {
   natGateways,
   type Subnet,
 } from '../records.ts';
+import { select } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { associate, associationsOf } from './elastic-ip.ts';
 import { createInterface, subnetOf } from './interface.ts';
 import { stateOf } from './nat-gateway-state.ts';
-import { select } from './selection.ts';
 
 /** The gateway of that id, also one that failed or was deleted lately. Throws `NatGatewayNotFound`. */
 function natGatewayOf(scope: Scope, id: string): NatGateway {

@@ -11,9 +11,9 @@ import { newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { type NetworkAcl, networkAcls, type Subnet, subnets } from '../records.ts';
+import { select, truth } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { vpcOrDefault } from './default-vpc.ts';
-import { select, truth } from './selection.ts';
 
 /** The last entry of every list, shown as `*` in the console: what nothing matched is denied. */
 const LAST = 32_767;

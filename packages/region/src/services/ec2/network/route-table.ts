@@ -7,11 +7,11 @@ import { newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { type RouteTable, routeTables } from '../records.ts';
+import { select, truth } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { vpcOrDefault } from './default-vpc.ts';
 import { subnetOf } from './interface.ts';
 import { liveTarget, type Route } from './route-target.ts';
-import { select, truth } from './selection.ts';
 import { localRoute } from './vpc-parts.ts';
 
 /** The table of that id. Throws `InvalidRouteTableID.NotFound`. */

@@ -6,12 +6,12 @@ import { arn, newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { type SecurityGroup, type SecurityGroupRuleRecord, securityGroups } from '../records.ts';
+import { select, truth } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { defaultVpc } from './default-vpc.ts';
 import * as permission from './permission.ts';
 import { groupOfInput } from './security-group.ts';
 import { securityGroupOf } from './security-group-lookup.ts';
-import { select, truth } from './selection.ts';
 
 type Direction = permission.Direction;
 type Rule = SecurityGroupRuleRecord;

@@ -6,11 +6,11 @@ import { arn, newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { networkInterfaces, type SecurityGroup, securityGroups } from '../records.ts';
+import { select } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { defaultVpc, vpcOrDefault } from './default-vpc.ts';
 import { type Direction, permissionsOf, portsOf, protocolName, type RuleTerms } from './permission.ts';
 import { securityGroupNamed, securityGroupOf } from './security-group-lookup.ts';
-import { select } from './selection.ts';
 import { allowAllEgress } from './vpc-parts.ts';
 
 const rulesOf = ({ spec }: SecurityGroup, wanted: Direction): RuleTerms[] =>

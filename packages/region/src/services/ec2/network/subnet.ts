@@ -7,11 +7,11 @@ import { arn } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as errors from '../errors.ts';
 import { networkInterfaces, routeTables, type Subnet, subnets, type Vpc, vpcs } from '../records.ts';
+import { select, truth } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { type Cidr, cidrOf, formatCidr, holds, lastOf, overlaps, parseCidr } from './cidr.ts';
 import { vpcOrDefault } from './default-vpc.ts';
 import { availableAddresses, subnetOf } from './interface.ts';
-import { select, truth } from './selection.ts';
 import { makeSubnet } from './subnet-parts.ts';
 
 /**

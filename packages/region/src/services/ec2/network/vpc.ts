@@ -15,11 +15,11 @@ import {
   type Vpc,
   vpcs,
 } from '../records.ts';
+import { select, truth } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import { formatCidr } from './cidr.ts';
 import { defaultVpc, makeDefaultVpc, vpcOrDefault } from './default-vpc.ts';
 import { dhcpOptionsId } from './dhcp-options.ts';
-import { select, truth } from './selection.ts';
 import { cidrAssociation, cidrAssociationId, vpcCidr } from './vpc-cidr.ts';
 import { makeVpc } from './vpc-parts.ts';
 

@@ -6,7 +6,7 @@ import { arn, newId } from '../../common/names.ts';
 import type { Operation, RequestContext, Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
 import { invalidParameterCombination, invalidParameterValue, required } from '../errors.ts';
-import { select } from '../network/selection.ts';
+import { select } from '../selection.ts';
 import { specifiedTags, tagList } from '../tags.ts';
 import {
   instancesIn,

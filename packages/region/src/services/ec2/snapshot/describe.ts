@@ -5,7 +5,7 @@ import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext } from '../../common/service.ts';
 import { missingParameter, required } from '../errors.ts';
 import { changedPermissions, permissionsAfter, shapePermission } from '../image/permission.ts';
-import { select } from '../network/selection.ts';
+import { select } from '../selection.ts';
 import { tagList } from '../tags.ts';
 import { snapshotNotFound } from '../volume/errors.ts';
 import { type SnapshotRecord, snapshotOf, snapshots } from './snapshot.ts';

@@ -5,7 +5,7 @@ import type { FilterFields } from '../../common/filters.ts';
 import { zoneNamed } from '../../common/geography.ts';
 import type { RequestContext, Scope } from '../../common/service.ts';
 import { required } from '../errors.ts';
-import { select, truth } from '../network/selection.ts';
+import { select, truth } from '../selection.ts';
 import { tagList } from '../tags.ts';
 import { shapeAttachment } from './attach.ts';
 import { volumeNotFound } from './errors.ts';

@@ -4,7 +4,7 @@ import { unsupported } from '../../common/errors.ts';
 import type { FilterFields } from '../../common/filters.ts';
 import type { RequestContext } from '../../common/service.ts';
 import { invalidParameterValue } from '../errors.ts';
-import { select } from '../network/selection.ts';
+import { select } from '../selection.ts';
 import * as errors from './errors.ts';
 import {
   attachmentOf,

@@ -1,11 +1,11 @@
 /** What every Describe call of EC2 has in common: ids that must exist, filters, pages. */
 import { createHash } from 'node:crypto';
-import type { Resource, Tags } from '../../../store/resource.ts';
-import type { AwsError } from '../../common/errors.ts';
-import { applyFilters, type Filter, type FilterFields } from '../../common/filters.ts';
-import { listingPosition, paginate } from '../../common/pagination.ts';
-import type { Scope } from '../../common/service.ts';
-import * as errors from '../errors.ts';
+import type { Resource, Tags } from '../../store/resource.ts';
+import type { AwsError } from '../common/errors.ts';
+import { applyFilters, type Filter, type FilterFields } from '../common/filters.ts';
+import { listingPosition, paginate } from '../common/pagination.ts';
+import type { Scope } from '../common/service.ts';
+import * as errors from './errors.ts';
 
 export interface DescribeInput {
   readonly Filters?: readonly Filter[] | undefined;
