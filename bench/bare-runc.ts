@@ -49,9 +49,9 @@ export async function bareRunc(layout: HostLayout, { machine, reported }: Wanted
   mkdirSync(paths.state, { recursive: true });
   await giveIdentity(disk.upper, machine);
   await mountDisk(paths, disk, layerFolders(layout, machine.layers));
+  await makeDevices(paths);
   cgroups.prepare({ vcpus: machine.vcpus, memoryBytes: machine.memoryBytes, processes: 4_096 });
   writeFileSync(paths.endMarker, '');
-  await makeDevices(paths);
   const settings = { machine, paths, cgroupPath: cgroups.ociPath, processes: 4_096 };
   const configuration = ociConfiguration({ ...settings, terminal: '/dev/null' });
   writeFileSync(join(paths.run, 'config.json'), JSON.stringify(configuration));

@@ -84,7 +84,8 @@ describe('compute on this machine', { skip }, () => {
     await clear();
     await removePool(layout, { keepState: false });
     restoreSysctls(layout);
-    rmSync(stateDirectory, { recursive: true, force: true });
+    for (const directory of [stateDirectory, layout.runDirectory])
+      rmSync(directory, { recursive: true, force: true });
   });
 
   computeContract('linux', make);

@@ -111,7 +111,8 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
       await stopEdge(layout);
       await removePool(layout, { keepState: false });
       restoreSysctls(layout);
-      rmSync(stateDirectory, { recursive: true, force: true });
+      for (const directory of [stateDirectory, layout.runDirectory])
+        rmSync(directory, { recursive: true, force: true });
     },
   };
 }
