@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { runCommand } from '../packages/linux/src/compute/command.ts';
+import { runCommand } from '../packages/linux/src/host/command.ts';
 import { volumeFile } from '../packages/linux/src/volumes/paths.ts';
 import { gibibyte, having, volumeHost } from '../test/linux/volume-host.ts';
 

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { runCommand } from '../../packages/linux/src/compute/command.ts';
 import {
   buildBaseImage,
   type LinuxCompute,
@@ -15,6 +14,7 @@ import {
   removeAll,
 } from '../../packages/linux/src/compute/index.ts';
 import { machinePaths } from '../../packages/linux/src/compute/record.ts';
+import { runCommand } from '../../packages/linux/src/host/command.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
 import { removePool } from '../../packages/linux/src/volumes/index.ts';

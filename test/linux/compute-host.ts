@@ -5,7 +5,7 @@
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
-import { runCommand } from '../../packages/linux/src/compute/command.ts';
+import { runCommand } from '../../packages/linux/src/host/command.ts';
 import { endpointNamespace, type HostLayout } from '../../packages/linux/src/layout.ts';
 import { linuxVolumes } from '../../packages/linux/src/volumes/index.ts';
 import type { MachineVolume } from '../../packages/region/src/drivers/compute.ts';

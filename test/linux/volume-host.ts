@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runCommand } from '../../packages/linux/src/compute/command.ts';
 import {
   buildBaseImage,
   type LinuxCompute,
@@ -10,6 +9,7 @@ import {
   removeAll,
 } from '../../packages/linux/src/compute/index.ts';
 import { startEdge, stopEdge } from '../../packages/linux/src/edge/index.ts';
+import { runCommand } from '../../packages/linux/src/host/command.ts';
 import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
 import { removePool } from '../../packages/linux/src/volumes/index.ts';

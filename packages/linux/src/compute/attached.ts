@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSpec, MachineVolume } from '@holdfast/region/drivers/compute.ts';
+import { readOptional, replaceFile } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
 import {
   cutLoop,
@@ -25,7 +26,6 @@ import { volumeFile } from '../volumes/paths.ts';
 import { openPool } from '../volumes/pool.ts';
 import { type BlockDevice, hideDevice, showDevice, showSize } from './devices.ts';
 import { VolumeInUse } from './disk.ts';
-import { readOptional, replaceFile } from './files.ts';
 import { isMachineId, listMachineFolders, type MachinePaths, machinePaths } from './record.ts';
 
 export interface AttachedVolume {

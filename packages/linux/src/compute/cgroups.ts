@@ -12,9 +12,9 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { codeOf, foldersOf, readOptional } from '../host/files.ts';
 import { readProcess } from '../host/process.ts';
 import { cgroupParent, type HostLayout } from '../layout.ts';
-import { codeOf, foldersOf, readOptional } from './files.ts';
 
 export interface CgroupLimits {
   readonly vcpus: number;

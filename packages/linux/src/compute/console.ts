@@ -6,8 +6,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { runCommand } from './command.ts';
-import { codeOf } from './files.ts';
+import { runCommand } from '../host/command.ts';
+import { codeOf } from '../host/files.ts';
 
 /** As much as `GetConsoleOutput` gives: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html */
 export const consoleBytes = 65_536;

@@ -17,10 +17,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf, removeTree } from '../host/files.ts';
 import { callFailed, mknod } from '../host/libc.ts';
 import { mountFileSystem } from '../host/mounts.ts';
 import { sectorBytes } from '../volumes/loop.ts';
-import { codeOf, removeTree } from './files.ts';
 import type { MachinePaths } from './record.ts';
 
 const S_IFCHR = 0o020_000;

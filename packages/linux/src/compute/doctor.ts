@@ -1,8 +1,8 @@
 /** What this host lacks for running machines, in words. */
 import { join } from 'node:path';
+import { readOptional } from '../host/files.ts';
 import { hasCommand, type Missing } from '../host/missing.ts';
 import { findCgroupHost } from './cgroups.ts';
-import { readOptional } from './files.ts';
 
 const commands: readonly [command: string, debianPackage: string, why: string][] = [
   ['runc', 'runc', 'it starts instances'],

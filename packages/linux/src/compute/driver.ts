@@ -9,8 +9,10 @@ import type {
   MachineStatus,
   MachineUsage,
 } from '@holdfast/region/drivers/compute.ts';
+import { removeIfEmpty, removeTree } from '../host/files.ts';
 import { readProcess } from '../host/process.ts';
 import { raiseSysctl } from '../host/sysctl.ts';
+import { atMost, inTurns } from '../host/turns.ts';
 import { listBaseImages } from '../images/base.ts';
 import { listImportedImages } from '../images/import.ts';
 import { removeUnfinishedLayers } from '../images/layers.ts';
@@ -19,11 +21,9 @@ import { canTakeOut } from './attached.ts';
 import { type CgroupHost, findCgroupHost, listCgroups, removeCgroupParent } from './cgroups.ts';
 import { readConsole, trimConsole } from './console.ts';
 import { type ExecOptions, execInMachine } from './exec.ts';
-import { removeIfEmpty, removeTree } from './files.ts';
 import { Machine, type MachineHost } from './machine.ts';
 import { isMachineId, listMachineFolders } from './record.ts';
 import { openRunc, type Runc } from './runc.ts';
-import { atMost, inTurns } from './turns.ts';
 import { watchEnds } from './watch.ts';
 
 /** What a few hundred machines take: systemd alone has three inotify instances and ten watches in each. */

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { MachineSpec } from '@holdfast/region/drivers/compute.ts';
-import { entriesOf, removeTree } from './files.ts';
+import { entriesOf, removeTree } from '../host/files.ts';
 
 /** Files that a new instance makes anew. */
 const identity = [

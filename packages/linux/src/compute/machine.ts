@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@holdfast/region/clock.ts';
 import type { MachineEnd, MachineSpec, MachineStatus } from '@holdfast/region/drivers/compute.ts';
+import { readOptional, removeTree } from '../host/files.ts';
 import { unmountBelow } from '../host/mounts.ts';
 import { handlesSignal, isAlive, readProcess } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
@@ -16,7 +17,6 @@ import { type CgroupHost, type MachineCgroups, machineCgroups } from './cgroups.
 import { openConsole } from './console.ts';
 import { makeDevices } from './devices.ts';
 import { CannotStart, layerFolders, mountDisk, VolumeInUse } from './disk.ts';
-import { readOptional, removeTree } from './files.ts';
 import { hostnameOnDisk } from './identity.ts';
 import { ociConfiguration } from './oci.ts';
 import {

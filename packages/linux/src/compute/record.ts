@@ -6,9 +6,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TimeMs } from '@holdfast/region/clock.ts';
 import type { MachineEnd, MachineSpec } from '@holdfast/region/drivers/compute.ts';
+import { entriesOf, readOptional, replaceFile } from '../host/files.ts';
 import { isAlive } from '../host/process.ts';
 import type { HostLayout } from '../layout.ts';
-import { entriesOf, readOptional, replaceFile } from './files.ts';
 
 export interface InitProcess {
   readonly pid: number;

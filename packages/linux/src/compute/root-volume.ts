@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSpec, MachineVolume } from '@holdfast/region/drivers/compute.ts';
+import { codeOf, replaceFile } from '../host/files.ts';
 import { mountFileSystem } from '../host/mounts.ts';
 import type { HostLayout } from '../layout.ts';
 import { canGrow, growUnmounted } from '../volumes/grow.ts';
@@ -25,7 +26,6 @@ import { openPool } from '../volumes/pool.ts';
 import { rootVolumeNames as names } from '../volumes/template.ts';
 import { noteRoot } from './attached.ts';
 import { CannotStart, type Disk, VolumeInUse } from './disk.ts';
-import { codeOf, replaceFile } from './files.ts';
 import { giveIdentity } from './identity.ts';
 import type { MachinePaths } from './record.ts';
 

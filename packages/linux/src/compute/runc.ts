@@ -1,9 +1,9 @@
 /** runc, the OCI runtime: no daemon, its state in a folder of the region's run directory. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { CommandError, runCommand, runDetached } from '../host/command.ts';
+import { foldersOf, readOptional, removeTree } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
-import { CommandError, runCommand, runDetached } from './command.ts';
-import { foldersOf, readOptional, removeTree } from './files.ts';
 
 export interface RuncState {
   /** `created`: made, its init has not begun to run. `stopped`: its init is gone. */

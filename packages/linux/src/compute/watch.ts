@@ -3,7 +3,7 @@
  * `cgroup.events` when its last process goes. Watches outlive nothing: after a restart they are made anew.
  */
 import { type FSWatcher, watch } from 'node:fs';
-import { codeOf } from './files.ts';
+import { codeOf } from '../host/files.ts';
 
 export interface EndWatch {
   /** Watches the file of this machine, instead of one watched before. */

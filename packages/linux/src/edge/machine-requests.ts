@@ -8,9 +8,9 @@
 import { chmodSync, existsSync, type FSWatcher, rmSync, watch } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { entriesOf } from '../compute/files.ts';
 import { isMachineId, type MachinePaths, machinePaths } from '../compute/record.ts';
-import { atMost, inTurns } from '../compute/turns.ts';
+import { entriesOf } from '../host/files.ts';
+import { atMost, inTurns } from '../host/turns.ts';
 import type { HostLayout } from '../layout.ts';
 import { serveRequest } from '../volumes/requests.ts';
 import type { EdgeLog } from './edge-log.ts';

@@ -1,5 +1,5 @@
 /** Mounting by the kernel's own call: the `mount` command takes five times as long, most of it to start. */
-import { readOptional } from '../compute/files.ts';
+import { readOptional } from './files.ts';
 import { callFailed, mount, umount2 } from './libc.ts';
 
 const MNT_DETACH = 2;

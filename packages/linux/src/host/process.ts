@@ -1,6 +1,6 @@
 /** What the kernel says about one process of this host. */
 import { constants } from 'node:os';
-import { readOptional } from '../compute/files.ts';
+import { readOptional } from './files.ts';
 
 export interface ProcessFacts {
   /** `R`, `S`, `D`, `T` (stopped), `Z` (ended, nobody has asked how) …: proc_pid_stat(5). */

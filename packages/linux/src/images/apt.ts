@@ -1,8 +1,8 @@
 /** Where this host's own apt gets Debian from, and through which proxy. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runCommand } from '../compute/command.ts';
-import { entriesOf } from '../compute/files.ts';
+import { runCommand } from '../host/command.ts';
+import { entriesOf } from '../host/files.ts';
 
 interface Source {
   readonly uri: string;

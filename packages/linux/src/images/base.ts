@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { BaseImage } from '@holdfast/region/drivers/compute.ts';
-import { runCommand } from '../compute/command.ts';
-import { entriesOf, removeTree } from '../compute/files.ts';
+import { runCommand } from '../host/command.ts';
+import { entriesOf, removeTree } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
 import { aptOptions, debianSources } from './apt.ts';
 import { makeGuestLayer } from './guest.ts';

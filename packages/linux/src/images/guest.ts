@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { entriesOf } from '../compute/files.ts';
+import { entriesOf } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
 import { baseLayerPath, makeWhole } from './layers.ts';
 

@@ -21,7 +21,7 @@ import {
 import { dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BaseImage } from '@holdfast/region/drivers/compute.ts';
-import { CommandError, runCommand } from '../compute/command.ts';
+import { CommandError, runCommand } from '../host/command.ts';
 import type { HostLayout } from '../layout.ts';
 import { listBaseImages, machineArchitecture } from './base.ts';
 import { makeGuestLayer } from './guest.ts';

@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCommand } from '../compute/command.ts';
-import { entriesOf, removeTree, syncDirectory } from '../compute/files.ts';
+import { runCommand } from '../host/command.ts';
+import { entriesOf, removeTree, syncDirectory } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
 
 const temporaryPrefix = '.new-';

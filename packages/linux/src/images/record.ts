@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BaseImage } from '@holdfast/region/drivers/compute.ts';
-import { entriesOf, readOptional, replaceFile } from '../compute/files.ts';
+import { entriesOf, readOptional, replaceFile } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
 import { findLayer } from './layers.ts';
 

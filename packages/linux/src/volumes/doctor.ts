@@ -1,7 +1,7 @@
 /** What this host lacks for volumes, in words. */
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
-import { readOptional } from '../compute/files.ts';
+import { readOptional } from '../host/files.ts';
 import { hasCommand, type Missing } from '../host/missing.ts';
 
 const commands: readonly [command: string, debianPackage: string, why: string][] = [

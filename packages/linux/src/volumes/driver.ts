@@ -18,8 +18,8 @@ import type {
   VolumeStatus,
 } from '@holdfast/region/drivers/volume.ts';
 import { showGrowth } from '../compute/attached.ts';
-import { entriesOf, syncDirectory } from '../compute/files.ts';
-import { inTurns } from '../compute/turns.ts';
+import { entriesOf, syncDirectory } from '../host/files.ts';
+import { inTurns } from '../host/turns.ts';
 import type { HostLayout } from '../layout.ts';
 import { flushLoop, growLoop, loopsOf } from './loop.ts';
 import { checkedVolumeId, volumeFile, volumePaths } from './paths.ts';

@@ -1,6 +1,6 @@
 /** Lets the ext4 of a root volume take all of its device. */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { CommandError, runCommand } from '../compute/command.ts';
+import { CommandError, runCommand } from '../host/command.ts';
 import { ioctlBuffer } from '../host/libc.ts';
 import { mayGive } from '../host/process.ts';
 import { loopBytes, loopPath } from './loop.ts';

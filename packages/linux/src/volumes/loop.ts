@@ -5,7 +5,7 @@
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { codeOf } from '../compute/files.ts';
+import { codeOf } from '../host/files.ts';
 import { callFailed, errno, ioctl, ioctlBuffer } from '../host/libc.ts';
 
 // <linux/loop.h>

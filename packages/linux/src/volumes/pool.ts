@@ -17,8 +17,8 @@ import {
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { runCommand } from '../compute/command.ts';
-import { codeOf, removeTree, syncDirectory } from '../compute/files.ts';
+import { runCommand } from '../host/command.ts';
+import { codeOf, removeTree, syncDirectory } from '../host/files.ts';
 import { isMounted } from '../host/mounts.ts';
 import type { HostLayout } from '../layout.ts';
 import { endLoop, findLoops } from './loop.ts';

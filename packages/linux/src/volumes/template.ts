@@ -5,8 +5,8 @@
 import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCommand } from '../compute/command.ts';
-import { removeTree } from '../compute/files.ts';
+import { runCommand } from '../host/command.ts';
+import { removeTree } from '../host/files.ts';
 import type { HostLayout } from '../layout.ts';
 import { volumePaths } from './paths.ts';
 
