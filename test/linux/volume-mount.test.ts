@@ -81,6 +81,7 @@ describe('a volume’s file system', { skip, timeout: 180_000 }, () => {
       'i-a',
       `mkfs.ext4 -q /dev/sdf; mkfs.ext4 -q /dev/sdg; mkdir /data /other
        echo "UUID=$(blkid -s UUID -o value /dev/sdf) /data ext4 defaults,nofail 0 2" >> /etc/fstab
+       echo '/dev/sdz /gone ext4 defaults,nofail 0 2' >> /etc/fstab; mkdir /gone
        printf '${unit}' > /etc/systemd/system/other.mount; systemctl -q enable other.mount
        mount -a; systemctl start other.mount; echo one > /data/x; echo two > /other/x`,
     );
@@ -93,6 +94,13 @@ describe('a volume’s file system', { skip, timeout: 180_000 }, () => {
       await host.inside('i-a', 'cat /data/x /other/x; systemctl is-active other.mount'),
       'one\ntwo\nactive\n',
     );
+    // A device that is not there, as in an instance from an image of the root volume only, fails only without nofail.
+    assert.equal(await host.inside('i-a', 'mount -a && echo well'), 'well\n');
+    assert.match(
+      await host.inside('i-a', 'sed -i s/,nofail// /etc/fstab; mount -a || echo "ended with $?"'),
+      /^mount: \/gone: special device \/dev\/sdz does not exist\.\nended with \d+\n$/,
+    );
+    await host.inside('i-a', 'sed -i /gone/d /etc/fstab');
     await host.boot({ ...machine, boot: 3, init: 'nano' });
     assert.equal(
       await host.inside('i-a', 'until mountpoint -q /data; do sleep 0.05; done; cat /data/x'),
@@ -151,6 +159,29 @@ describe('a volume’s file system', { skip, timeout: 180_000 }, () => {
     assert.equal(
       await host.inside('i-b', 'mkdir /data; mount /dev/sdf /data; ls -A /data; cat /data/x'),
       'lost+found\nx\nkept\n',
+    );
+  });
+
+  test('is unmounted after it was cut off, XFS too, and mounted there again', async () => {
+    const machine = await host.machine('i-a');
+    const volume = await host.data('vol-0a', '/dev/sdf');
+    await host.boot(having(machine, volume));
+    await host.inside(
+      'i-a',
+      'mkfs.xfs -q /dev/sdf; mkdir /data; mount /dev/sdf /data; echo kept > /data/x; sync',
+    );
+    await host.compute.ensure({ ...machine, forceDetach: ['vol-0a'] });
+    assert.match(
+      await host.inside('i-a', 'echo lost > /data/y; sync -f /data; ls /data/y'),
+      /Input\/output error/,
+    );
+    await host.compute.ensure(having(machine, volume));
+    assert.equal(
+      await host.inside(
+        'i-a',
+        'umount /data && mount /dev/sdf /data && cat /data/x && umount /data && ls -A /data',
+      ),
+      'kept\n',
     );
   });
 

@@ -59,7 +59,7 @@ const XFS_SUPER_MAGIC = 0x5846_5342;
 /** The root's overlay, ext, XFS, tmpfs. Not /proc and /sys: what stands there keeps the machine in its bounds. */
 const mayHoldMounts = new Set([0x794c_7630, 0xef53, XFS_SUPER_MAGIC, 0x0102_1994]);
 
-const { ENOENT, ENOTDIR, ELOOP, EBUSY, EINVAL, EROFS } = constants.errno;
+const { ENOENT, ENOTDIR, ELOOP, EBUSY, EINVAL, EIO, EROFS } = constants.errno;
 const words: Readonly<Record<number, string>> = {
   [ENOENT]: 'mount point does not exist',
   [ENOTDIR]: 'mount point is not a directory',
@@ -114,6 +114,22 @@ function typeOf(fd: number): number {
   return kernel.fstatfs(fd, buffer) === 0 ? buffer.readUInt32LE(0) : 0;
 }
 
+/** What stands under a name. An XFS that was cut off answers nothing about its files any more. */
+function standing(name: string): { readonly dev: number; readonly ino?: number } {
+  try {
+    return lstatSync(name);
+  } catch (error) {
+    if (numberOf(error) !== EIO) throw error;
+    // Closed again before anybody unmounts it: it keeps the mount busy.
+    using opened = new Opened();
+    const buffer = Buffer.alloc(256);
+    const answered = kernel.fstatfs(opened.open(name, O_PATH | file.O_NOFOLLOW), buffer) === 0;
+    if (!answered || buffer.readUInt32LE(0) !== XFS_SUPER_MAGIC) throw error;
+    // The first half of f_fsid, which is its device's number.
+    return { dev: buffer.readUInt32LE(56) };
+  }
+}
+
 type Mounting = Extract<MountWork['act'], { kind: 'mount' }>;
 
 function mountNew(work: MountWork, { type, source, settings }: Mounting, opened: Opened): MountFailure {
@@ -158,10 +174,8 @@ function unmount(work: MountWork, lazy: boolean, opened: Opened): MountFailure {
   const parent = opened.open(dirname(work.target), O_PATH | file.O_DIRECTORY);
   if (kernel.fchdir(parent) !== 0) return nameOf(errno());
   const name = basename(work.target);
-  if (
-    !work.devices.has(lstatSync(name).dev) ||
-    (work.devices.has(fstatSync(parent).dev) && lstatSync(name).ino === fstatSync(parent).ino)
-  )
+  const [found, above] = [standing(name), fstatSync(parent)];
+  if (!work.devices.has(found.dev) || (work.devices.has(above.dev) && found.ino === above.ino))
     return 'not mounted';
   if (umount2(name, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) === 0) return undefined;
   if (errno() === EBUSY) return 'target is busy';
