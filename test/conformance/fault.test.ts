@@ -36,7 +36,7 @@ describe('holdfast fault', { timeout: 120_000 }, () => {
       [[], /fault host\|instance\|zone\|nat-gateway <id>/],
       [['planet', 'earth'], /fault host\|instance/],
       [['zone'], /one id/],
-      [['zone', 'us-west-2a', '--kind', 'hung'], /a fault of a zone can be cut/],
+      [['zone', 'us-west-2a', '--kind', 'hung'], /--kind hung: for zone it is cut/],
       [['clear'], /clear <fault id>, or --all/],
       [['clear', 'fault-1', '--all'], /clear <fault id>, or --all/],
     ] as const) {
@@ -139,7 +139,7 @@ describe('holdfast fault', { timeout: 120_000 }, () => {
       [{ ...zone, target: 'planet' }, /target is one of host, instance, zone, nat-gateway/],
       [{ ...zone, target: 'toString' }, /target is one of/],
       [{ ...zone, id: 7 }, /id is missing/],
-      [{ ...zone, kind: 'odd' }, /can be cut, not odd/],
+      [{ ...zone, kind: 'odd' }, /is cut, not odd/],
       [`{"region":"${'x'.repeat(20_000)}"}`, /larger than/],
     ] as const) {
       const refused = await post('faults', body);

@@ -27,7 +27,7 @@ async function inject(place: Place, given: Arguments, target: ShownFault['target
   const kind = given.text('kind');
   const kinds: readonly string[] = faultKinds[target];
   if (kind !== undefined && !kinds.includes(kind))
-    throw new UsageError(`--kind ${kind}: a fault of a ${target} can be ${kinds.join(' or ')}`);
+    throw new UsageError(`--kind ${kind}: for ${target} it is ${kinds.join(' or ')}`);
   const id = target === 'instance' ? await instanceNamed(place, named) : named;
   const region = given.text('region') ?? regionInName(id) ?? regionOf(given);
   const body = { region, target, id, ...(kind !== undefined && { kind }) };

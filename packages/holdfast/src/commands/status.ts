@@ -32,10 +32,10 @@ function inWords(status: RegionStatus): string {
     `edge     ${status.edge ? `process ${status.edge.pid}` : 'not running'}`,
     `VPCs     ${status.vpcs}`,
   ];
-  for (const one of status.instances ?? []) {
-    lines.push(
-      `         ${one.id}  ${one.state.padEnd(13)} ${one.type.padEnd(10)} ${one.host}  ${one.name ?? ''}`.trimEnd(),
-    );
+  const instances = status.instances ?? [];
+  const typeWidth = Math.max(...instances.map(({ type }) => type.length));
+  for (const { id, state, type, host, name = '' } of instances) {
+    lines.push(`         ${id}  ${state.padEnd(13)} ${type.padEnd(typeWidth)}  ${host}  ${name}`.trimEnd());
   }
   for (const node of status.loadBalancerNodes ?? []) {
     lines.push(`         load balancer node ${node.id}  ${node.running ? 'running' : 'dead'}`);

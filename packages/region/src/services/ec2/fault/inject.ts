@@ -77,7 +77,7 @@ export function injectFault(
 ): Fault {
   if (!faultKinds[target].includes(kind)) {
     throw invalidParameterValue(
-      `A fault of a ${target} can be ${faultKinds[target].join(' or ')}, not ${kind}`,
+      `The kind of fault for ${target} is ${faultKinds[target].join(' or ')}, not ${kind}`,
     );
   }
   if (target === 'host') checkHost(scope, targetId);
