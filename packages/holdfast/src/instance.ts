@@ -17,3 +17,9 @@ export async function instanceNamed(place: Place, named: string): Promise<string
   if (!only) throw new Refusal(`there is no running instance ${named}; holdfast status lists them`);
   return only.id;
 }
+
+/** Where an instance is, as far as the region knows it. */
+export async function regionOfInstance(place: Place, id: string): Promise<string | undefined> {
+  const { instances = [] } = await regionStatus(place);
+  return instances.find((one) => one.id === id)?.region;
+}

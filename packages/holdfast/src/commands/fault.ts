@@ -2,7 +2,7 @@ import { faultKinds } from '@holdfast/region/services/ec2/fault/index.ts';
 import { type Arguments, type Command, UsageError } from '../command.ts';
 import { askControl } from '../control/ask.ts';
 import type { ShownFault } from '../control/faults.ts';
-import { instanceNamed } from '../instance.ts';
+import { instanceNamed, regionOfInstance } from '../instance.ts';
 import { type Place, placeOf, placeOptions } from '../place.ts';
 import { environmentFor } from './env.ts';
 
@@ -29,7 +29,8 @@ async function inject(place: Place, given: Arguments, target: ShownFault['target
   if (kind !== undefined && !kinds.includes(kind))
     throw new UsageError(`--kind ${kind}: for ${target} it is ${kinds.join(' or ')}`);
   const id = target === 'instance' ? await instanceNamed(place, named) : named;
-  const region = given.text('region') ?? regionInName(id) ?? regionOf(given);
+  const home = target === 'instance' ? await regionOfInstance(place, id) : regionInName(id);
+  const region = given.text('region') ?? home ?? regionOf(given);
   const body = { region, target, id, ...(kind !== undefined && { kind }) };
   const { fault } = await askControl<{ fault: ShownFault }>(place, '/_holdfast/faults', body);
   if (given.flag('json')) console.log(JSON.stringify(fault, undefined, 2));
@@ -96,7 +97,7 @@ Exit code 1 when there is no such thing to break or clear, 2 for a mistake on th
     ...placeOptions,
     kind: { type: 'string', value: 'hung|dead|cut', help: 'what happens to it' },
     all: { type: 'boolean', help: 'clear: every fault' },
-    region: { type: 'string', value: '<name>', help: 'where, such as eu-west-1 (AWS_DEFAULT_REGION)' },
+    region: { type: 'string', value: '<name>', help: 'where, when the id does not say it (AWS_DEFAULT_REGION)' },
     json: { type: 'boolean', help: 'the fault, or the list, as JSON' },
   },
   async run(given) {

@@ -1,6 +1,6 @@
 import { type Command, UsageError } from '../command.ts';
 import { askControl } from '../control/ask.ts';
-import { instanceNamed } from '../instance.ts';
+import { instanceNamed, regionOfInstance } from '../instance.ts';
 import { placeOf, placeOptions } from '../place.ts';
 import { environmentFor } from './env.ts';
 import { regionStatus } from './status.ts';
@@ -40,11 +40,8 @@ recovered three times within 24 hours.`,
     if (named === undefined || more.length > 0) throw new UsageError('recover <instance>: one id or name');
     const place = placeOf(given);
     const id = await instanceNamed(place, named);
-    const { instances = [] } = await regionStatus(place);
     const region =
-      given.text('region') ??
-      instances.find((one) => one.id === id)?.region ??
-      environmentFor('').AWS_DEFAULT_REGION;
+      given.text('region') ?? (await regionOfInstance(place, id)) ?? environmentFor('').AWS_DEFAULT_REGION;
     const answer = await askControl<Answer>(place, '/_holdfast/recover', { region, instance: id });
     console.log(given.flag('json') ? JSON.stringify(answer, undefined, 2) : inWords(id, answer));
     return 0;
