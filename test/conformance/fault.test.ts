@@ -83,6 +83,27 @@ describe('holdfast fault', { timeout: 120_000 }, () => {
     assert.equal((await fault('clear', '--all')).stdout, 'Nothing was broken on purpose.\n');
   });
 
+  test('finds an instance by its name or id in whatever region it is', async () => {
+    const there = ['--region', 'eu-west-1'];
+    const { Images } = await region.aws('ec2', 'describe-images', '--owners', 'amazon', ...there);
+    const tags = 'ResourceType=instance,Tags=[{Key=Name,Value=far}]';
+    const launched = await region.aws(
+      ...['ec2', 'run-instances', '--image-id', Images[0].ImageId, '--instance-type', 't3.nano'],
+      ...['--tag-specifications', tags, ...there],
+    );
+    const id: string = launched.Instances[0].InstanceId;
+    await region.aws('ec2', 'wait', 'instance-running', '--instance-ids', id, ...there);
+    const cut = await fault('instance', 'far', '--kind', 'cut');
+    assert.match(
+      cut.stdout,
+      new RegExp(`instance ${id} is cut off\\nUndo it: .* --region eu-west-1\\n`),
+      cut.stderr,
+    );
+    const hung = await fault('instance', id, '--kind', 'hung', '--json');
+    assert.equal(JSON.parse(hung.stdout).region, 'eu-west-1', hung.stderr);
+    await fault('clear', '--all');
+  });
+
   test('a host fails under an instance, and holdfast recover brings it back on another', async () => {
     const recover = (...args: string[]): Promise<Finished> => region.holdfast('recover', ...args);
     const { Images } = await region.aws('ec2', 'describe-images', '--owners', 'amazon');

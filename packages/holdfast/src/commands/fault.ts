@@ -97,7 +97,11 @@ Exit code 1 when there is no such thing to break or clear, 2 for a mistake on th
     ...placeOptions,
     kind: { type: 'string', value: 'hung|dead|cut', help: 'what happens to it' },
     all: { type: 'boolean', help: 'clear: every fault' },
-    region: { type: 'string', value: '<name>', help: 'where, when the id does not say it (AWS_DEFAULT_REGION)' },
+    region: {
+      type: 'string',
+      value: '<name>',
+      help: 'where, when the id does not say it (AWS_DEFAULT_REGION)',
+    },
     json: { type: 'boolean', help: 'the fault, or the list, as JSON' },
   },
   async run(given) {

@@ -3,7 +3,6 @@ import { askControl } from '../control/ask.ts';
 import { instanceNamed, regionOfInstance } from '../instance.ts';
 import { placeOf, placeOptions } from '../place.ts';
 import { environmentFor } from './env.ts';
-import { regionStatus } from './status.ts';
 
 /** What the private route `recover` answers. */
 type Answer =
