@@ -1,6 +1,8 @@
 /** Finds the instance that a person means. */
+import { type OneMachine, openMachine } from '@holdfast/linux/compute/index.ts';
 import { Refusal } from './command.ts';
 import { regionStatus } from './commands/status.ts';
+import { livingControl } from './control/record.ts';
 import type { Place } from './place.ts';
 
 /** The id of a running instance by its id or its Name tag. An id needs no control process. */
@@ -22,4 +24,27 @@ export async function instanceNamed(place: Place, named: string): Promise<string
 export async function regionOfInstance(place: Place, id: string): Promise<string | undefined> {
   const { instances = [] } = await regionStatus(place);
   return instances.find((one) => one.id === id)?.region;
+}
+
+/** The machine of an instance, for a command that looks into it. Throws `Refusal` where there is none to look into. */
+export async function machineNamed(
+  place: Place,
+  named: string,
+): Promise<{ id: string; machine: OneMachine }> {
+  if (livingControl(place)?.driver === 'sim')
+    throw new Refusal('the instances of this region are simulated: there is nothing inside them');
+  if (process.getuid?.() !== 0)
+    throw new Refusal('only root gets into an instance this way: run it as root, or with sudo');
+  const id = await instanceNamed(place, named);
+  return { id, machine: openMachine(place.layout, id) };
+}
+
+/** Likewise, for a command that is to run inside: only a running instance will do. */
+export async function runningMachineNamed(
+  place: Place,
+  named: string,
+): Promise<{ id: string; machine: OneMachine }> {
+  const found = await machineNamed(place, named);
+  if (!found.machine.isRunning()) throw new Refusal(`the instance ${found.id} does not run`);
+  return found;
 }

@@ -1,8 +1,8 @@
 /** Which region of this machine a command is about, and where it stands. */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type HostLayout, hostLayout } from '@holdfast/linux/layout.ts';
-import type { Arguments, Option } from './command.ts';
+import { type HostLayout, hostLayout, isPrefix } from '@holdfast/linux/layout.ts';
+import { type Arguments, type Option, UsageError } from './command.ts';
 
 export type DriverName = 'linux' | 'sim';
 
@@ -24,6 +24,8 @@ export const placeOptions = {
 
 export function placeOf(given: Arguments): Place {
   const prefix = given.text('prefix') ?? process.env.HOLDFAST_PREFIX;
+  if (prefix !== undefined && !isPrefix(prefix))
+    throw new UsageError(`the prefix ${prefix}: a lower-case letter and one to three more of them or digits`);
   const name = prefix === undefined || prefix === 'hf' ? 'holdfast' : `holdfast-${prefix}`;
   const asRoot = process.getuid?.() === 0;
   const directories = asRoot

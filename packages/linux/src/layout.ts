@@ -19,10 +19,11 @@ export interface HostLayout {
   readonly publicCidr: string;
 }
 
+export const isPrefix = (word: string): boolean => /^[a-z][a-z0-9]{1,3}$/.test(word);
+
 export function hostLayout(options: Partial<HostLayout> = {}): HostLayout {
   const prefix = options.prefix ?? 'hf';
-  if (!/^[a-z][a-z0-9]{1,3}$/.test(prefix))
-    throw new Error(`prefix ${prefix}: two to four lower-case letters or digits`);
+  if (!isPrefix(prefix)) throw new Error(`prefix ${prefix}: two to four lower-case letters or digits`);
   const name = prefix === 'hf' ? 'holdfast' : `holdfast-${prefix}`;
   return {
     prefix,

@@ -1,6 +1,5 @@
-import { linuxCompute } from '@holdfast/linux/compute/index.ts';
 import { type Command, UsageError } from '../command.ts';
-import { instanceNamed } from '../instance.ts';
+import { runningMachineNamed } from '../instance.ts';
 import { placeOf, placeOptions } from '../place.ts';
 
 export const exec: Command = {
@@ -13,12 +12,7 @@ export const exec: Command = {
     const [named, command, ...rest] = given.words;
     if (named === undefined || command === undefined)
       throw new UsageError('exec <instance> -- <command> [arguments]');
-    const place = placeOf(given);
-    const compute = linuxCompute(place.layout);
-    try {
-      return await compute.exec(await instanceNamed(place, named), [command, ...rest], { stdio: 'inherit' });
-    } finally {
-      compute.close();
-    }
+    const { machine } = await runningMachineNamed(placeOf(given), named);
+    return machine.exec([command, ...rest], { stdio: 'inherit' });
   },
 };

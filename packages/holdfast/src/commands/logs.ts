@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { linuxCompute } from '@holdfast/linux/compute/index.ts';
 import { type Command, Refusal, UsageError } from '../command.ts';
-import { instanceNamed } from '../instance.ts';
+import { machineNamed } from '../instance.ts';
 import { placeOf, placeOptions } from '../place.ts';
 
 export const logs: Command = {
@@ -13,20 +12,14 @@ export const logs: Command = {
   async run(given) {
     const [named] = given.words;
     if (named === undefined) throw new UsageError('logs <instance> [--follow]');
-    const place = placeOf(given);
-    const compute = linuxCompute(place.layout);
-    try {
-      const id = await instanceNamed(place, named);
-      const path = compute.consolePath(id);
-      if (!existsSync(path)) throw new Refusal(`there is no console of ${id}`);
-      const follow = given.flag('follow') ? ['-F'] : [];
-      const child = spawn('tail', ['-n', '+1', ...follow, path], { stdio: 'inherit' });
-      return await new Promise<number>((resolve, reject) => {
-        child.once('error', reject);
-        child.once('close', (code) => resolve(code ?? 0));
-      });
-    } finally {
-      compute.close();
-    }
+    const { id, machine } = await machineNamed(placeOf(given), named);
+    const path = machine.consolePath;
+    if (!existsSync(path)) throw new Refusal(`there is no console of ${id}`);
+    const follow = given.flag('follow') ? ['-F'] : [];
+    const child = spawn('tail', ['-n', '+1', ...follow, path], { stdio: 'inherit' });
+    return new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code ?? 0));
+    });
   },
 };

@@ -2,9 +2,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { linuxCompute } from '@holdfast/linux/compute/index.ts';
 import { type Command, Refusal, UsageError } from '../command.ts';
-import { instanceNamed } from '../instance.ts';
+import { runningMachineNamed } from '../instance.ts';
 import { type Place, placeOf, placeOptions } from '../place.ts';
 
 /** A key of this region's own, made once; instances take it for the moment of one login only. */
@@ -40,15 +39,13 @@ export const ssh: Command = {
     const user = given.text('user') ?? 'admin';
     if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) throw new UsageError(`--user ${user} is no name of a user`);
     const place = placeOf(given);
+    const { id, machine } = await runningMachineNamed(place, named);
     const key = loginKey(place);
-    const id = await instanceNamed(place, named);
     const publicKey = readFileSync(`${key}.pub`, 'utf8').trim();
     const folder = '/run/holdfast-ssh';
-    const compute = linuxCompute(place.layout);
     const prepare = `mkdir -p /run/sshd ${folder} && printf '%s\\n' ${quoted(publicKey)} > ${folder}/authorized_keys`;
-    const ready = await compute.exec(id, ['sh', '-c', prepare], { stdio: 'ignore' });
-    compute.close();
-    if (ready !== 0) throw new Refusal(`instance ${id} does not run, or could not take the key`);
+    const ready = await machine.exec(['sh', '-c', prepare], { stdio: 'ignore' });
+    if (ready !== 0) throw new Refusal(`the instance ${id} could not take the key`);
     const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const own = [process.execPath, main, 'exec', '--prefix', place.layout.prefix, id, '--'];
     const daemon = ['/usr/sbin/sshd', '-i', '-o', `AuthorizedKeysFile=${folder}/authorized_keys`];

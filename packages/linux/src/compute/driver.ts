@@ -57,6 +57,15 @@ function machineIds(layout: HostLayout, cgroupHost: CgroupHost, runc: Runc): str
   return [...new Set(names)].filter(isMachineId);
 }
 
+/** For a process that does not drive the machines: nobody is told of their ends. */
+const onlookerHost = (layout: HostLayout): MachineHost => ({
+  layout,
+  cgroupHost: requireCgroups(),
+  runc: openRunc(layout),
+  clock: systemClock(),
+  watchEnd: () => undefined,
+});
+
 class RuncCompute implements LinuxCompute {
   readonly #layout: HostLayout;
   readonly #host: MachineHost;
@@ -226,9 +235,25 @@ class RuncCompute implements LinuxCompute {
   }
 }
 
+/** What any process may do with a machine, besides the one that drives it. Changes nothing on this host by itself. */
+export interface OneMachine extends Pick<Machine, 'isRunning'> {
+  exec(argv: readonly [string, ...string[]], options: ExecOptions): Promise<number>;
+  readonly consolePath: string;
+}
+
+export function openMachine(layout: HostLayout, id: string): OneMachine {
+  const host = onlookerHost(layout);
+  const machine = new Machine(host, id);
+  return {
+    isRunning: () => machine.isRunning(),
+    exec: (argv, options) => execInMachine(host.runc, machine, argv, options),
+    consolePath: machine.paths.console,
+  };
+}
+
 /**
- * The driver for one region of this host. Raises the host's inotify limits; `restoreSysctls` undoes it. One
- * process drives a region's machines; any other may use `exec` and `consolePath` meanwhile, and nothing else.
+ * The driver for one region of this host. Raises the host's inotify limits; `restoreSysctls` undoes it. One process
+ * drives a region's machines; for any other there is `openMachine`.
  */
 export const linuxCompute = (layout: HostLayout, options: LinuxComputeOptions = {}): LinuxCompute =>
   new RuncCompute(layout, options.clock ?? systemClock());
@@ -238,10 +263,9 @@ export const linuxCompute = (layout: HostLayout, options: LinuxComputeOptions = 
  * their records stay, and they are found stopped. Nothing there is success.
  */
 export async function removeAll(layout: HostLayout, options: { keepState: boolean }): Promise<void> {
-  const cgroupHost = findCgroupHost();
-  if (!cgroupHost) return;
-  const runc = openRunc(layout);
-  const host: MachineHost = { layout, cgroupHost, runc, clock: systemClock(), watchEnd: () => undefined };
+  if (!findCgroupHost()) return;
+  const host = onlookerHost(layout);
+  const { cgroupHost, runc } = host;
   const ids = machineIds(layout, cgroupHost, runc);
   await Promise.all(ids.map((id) => new Machine(host, id).remove({ keepRecord: options.keepState })));
   removeCgroupParent(cgroupHost, layout);
