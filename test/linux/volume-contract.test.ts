@@ -1,12 +1,21 @@
 /** Volumes and snapshots that are files of this host. Needs root. */
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
 import { linuxVolumes, missingForVolumes, removePool } from '../../packages/linux/src/volumes/index.ts';
-import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
+import { volumeFile, volumePaths } from '../../packages/linux/src/volumes/paths.ts';
 import { volumeContract } from '../../packages/region/test/contracts/volume.ts';
 
 const missing = missingForVolumes();
@@ -32,6 +41,18 @@ describe('volumes on this machine', { skip }, () => {
   after(async () => {
     await removePool(layout, { keepState: false });
     rmSync(stateDirectory, { recursive: true, force: true });
+  });
+
+  test('what a killed process left half made is gone when the next one begins', async () => {
+    const { volumes, snapshots } = volumePaths(layout);
+    const driver = linuxVolumes(layout);
+    await driver.ensure({ id: 'vol-0a', sizeBytes: 2 ** 20, origin: { kind: 'empty' } });
+    for (const path of [join(volumes, 'vol-0b.new'), join(snapshots, 'snap-0a.new')])
+      writeFileSync(path, 'half');
+    const next = linuxVolumes(layout);
+    assert.deepEqual(await next.listSnapshots(), []);
+    assert.deepEqual([readdirSync(volumes), readdirSync(snapshots)], [['vol-0a'], []]);
+    await next.remove('vol-0a');
   });
 
   volumeContract('linux', async () => {

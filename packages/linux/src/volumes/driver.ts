@@ -41,11 +41,20 @@ class FileVolumes implements VolumeDriver {
 
   /** Opens the pool once; a failure is tried again by the next call. */
   #opened(): Promise<void> {
-    this.#pool ??= openPool(this.#layout).catch((error: unknown) => {
+    this.#pool ??= this.#open().catch((error: unknown) => {
       this.#pool = undefined;
       throw error;
     });
     return this.#pool;
+  }
+
+  /** What a process that was killed left half made has nobody else who would look for it. */
+  async #open(): Promise<void> {
+    await openPool(this.#layout);
+    const { volumes, snapshots } = volumePaths(this.#layout);
+    for (const directory of [volumes, snapshots])
+      for (const name of entriesOf(directory))
+        if (name.endsWith(half)) await rm(join(directory, name), { force: true });
   }
 
   #volume(id: string): string {
@@ -159,5 +168,5 @@ class FileVolumes implements VolumeDriver {
   }
 }
 
-/** The driver for one region of this host. Needs root; opens the pool at the first call. */
+/** The driver for one region of this host: one process has it. Needs root; opens the pool at the first call. */
 export const linuxVolumes = (layout: HostLayout): VolumeDriver => new FileVolumes(layout);
