@@ -157,6 +157,10 @@ it('has none of what it cannot make, says so, and refuses to make it by name', a
       'InvalidEgressOnlyInternetGatewayID.NotFound',
     ],
     DescribeVpnGateways: ['VpnGatewayIds', 'InvalidVpnGatewayID.NotFound'],
+    DescribeCustomerGateways: ['CustomerGatewayIds', 'InvalidCustomerGatewayID.NotFound'],
+    DescribeVpnConnections: ['VpnConnectionIds', 'InvalidVpnConnectionID.NotFound'],
+    DescribeHosts: ['HostIds', 'InvalidHostID.NotFound'],
+    DescribeSpotInstanceRequests: ['SpotInstanceRequestIds', 'InvalidSpotInstanceRequestID.NotFound'],
   };
   for (const operation of Object.keys(absentOperations)) {
     const answer = Object.values(await call(operation, {}));

@@ -17,7 +17,7 @@ import { listImages, recordImage } from './record.ts';
 const release = 'bookworm';
 
 const packages = [
-  'ca-certificates,cloud-init,curl,dbus,e2fsprogs,iproute2,iputils-ping,less,libnss-myhostname,libpam-systemd,nano,netbase',
+  'ca-certificates,cloud-init,curl,dbus,e2fsprogs,file,iproute2,iputils-ping,less,libnss-myhostname,libpam-systemd,nano,netbase',
   'openssh-server,procps,sudo,systemd,systemd-sysv,tini,vim-tiny,xfsprogs',
 ].join(',');
 
