@@ -159,7 +159,10 @@ describe('a fault', () => {
     const { inject, inZone, call, idle, region } = await faultWorld();
     await assert.rejects(inject('host', 'us-west-2a-h9'), code('InvalidParameterValue', /us-west-2a-h1/));
     await assert.rejects(inject('zone', 'eu-west-1a'), code('InvalidParameterValue', /us-west-2a/));
-    await assert.rejects(inject('zone', ZONE, 'hung'), code('InvalidParameterValue', /zone is cut, not hung/));
+    await assert.rejects(
+      inject('zone', ZONE, 'hung'),
+      code('InvalidParameterValue', /zone is cut, not hung/),
+    );
     await assert.rejects(inject('nat-gateway', 'nat-1'), code('NatGatewayNotFound'));
     await assert.rejects(inject('instance', 'i-0123456789abcdef0'), code('InvalidInstanceID.NotFound'));
     const id = await inZone();
