@@ -176,7 +176,7 @@ describe('an instance’s root, by its volumes,', { skip, timeout: 180_000 }, ()
   });
 
   test('sees no other’s volumes, and changes nothing of its own but what is on it', async () => {
-    assert.equal(await attempt('lsblk -no NAME'), 'xvda\nxvdf\n');
+    assert.equal(await attempt('lsblk -no NAME --sort NAME'), 'xvda\nxvdf\n');
     assert.equal(await attempt('ls /sys/devices/virtual/block; cat /proc/partitions'), '');
     assert.match(
       await attempt('echo 0 > /sys/block/xvdf/size; echo 1 > /sys/dev/block/x'),

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   SnapshotStatus,
   VolumeDriver,
@@ -25,6 +26,9 @@ import { flushLoop, growLoop, loopsOf } from './loop.ts';
 import { checkedVolumeId, volumeFile, volumePaths } from './paths.ts';
 import { openPool } from './pool.ts';
 import { rootTemplate } from './template.ts';
+
+/** How long a machine that has ended may still be letting go of a volume that is to be removed. */
+const LETS_GO_WITHIN_MS = 1_000;
 
 const half = '.new';
 const wholeFiles = (directory: string): string[] =>
@@ -122,7 +126,9 @@ class FileVolumes implements VolumeDriver {
     await this.#opened();
     return this.#inTurn(id, async () => {
       const path = this.#volume(id);
-      if (loopsOf(path).length > 0) throw new Error(`the volume ${id} is in use still`);
+      // The kernel takes a device away only after the last process of a machine is gone, a moment behind its end.
+      for (const until = performance.now() + LETS_GO_WITHIN_MS; loopsOf(path).length > 0; await delay(5))
+        if (performance.now() > until) throw new Error(`the volume ${id} is in use still`);
       // Its space is given back also while a device that was cut off keeps the file, until that machine's boot ends.
       if (existsSync(path)) truncateSync(path, 0);
       await rm(path, { force: true });
