@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { missingForCompute } from '../../packages/linux/src/compute/index.ts';
 import { missingForVolumes } from '../../packages/linux/src/volumes/index.ts';
 import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
-import { gibibyte, having, type VolumeHost, volumeHost } from './volume-host.ts';
+import { gibibyte, having, leftOf, type VolumeHost, volumeHost } from './volume-host.ts';
 
 const missing = [...missingForCompute(), ...missingForVolumes()];
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
@@ -138,10 +137,7 @@ print(libc.ioctl(fd, ctypes.c_ulong(0x80081272), ctypes.byref(size)), size.value
     assert.equal(await host.inside('i-a', 'head -c 4 /dev/xvdf'), 'kept');
     await host.compute.ensure({ ...machine, boot: 2, power: 'off' });
     const loops = () => findLoops(host.layout.stateDirectory).filter(({ file }) => !file.endsWith('.xfs'));
-    // The kernel takes a device away only after the last process of a machine is gone, a moment behind its end.
-    for (const until = performance.now() + 5_000; loops().length > 0 && performance.now() < until; )
-      await delay(5);
-    assert.deepEqual(loops(), []);
+    assert.deepEqual(await leftOf(loops), []);
     await assert.rejects(host.volumes.snapshot('vol-none', 'snap-none'), /vol-none/);
     assert.equal(readFileSync(volumeFile(host.layout, 'vol-0a')).subarray(0, 4).toString(), 'kept');
   });

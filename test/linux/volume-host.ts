@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   buildBaseImage,
   type LinuxCompute,
@@ -43,6 +44,16 @@ export const having = (machine: MachineSpec, ...more: MachineVolume[]): MachineS
   ...machine,
   volumes: [...(machine.volumes ?? []), ...more],
 });
+
+/**
+ * What is left of something that the kernel takes away by itself: a machine's devices go only after its last process, a
+ * moment behind its end.
+ */
+export async function leftOf<T>(find: () => readonly T[]): Promise<readonly T[]> {
+  for (const until = performance.now() + 5_000; find().length > 0 && performance.now() < until; )
+    await delay(5);
+  return find();
+}
 
 export async function volumeHost(prefix: string): Promise<VolumeHost> {
   const stateDirectory = mkdtempSync(join(tmpdir(), `holdfast-${prefix}-`));

@@ -7,7 +7,7 @@ import { missingForCompute } from '../../packages/linux/src/compute/index.ts';
 import { runCommand } from '../../packages/linux/src/host/command.ts';
 import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
-import { gibibyte, type VolumeHost, volumeHost } from './volume-host.ts';
+import { gibibyte, leftOf, type VolumeHost, volumeHost } from './volume-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
@@ -39,7 +39,7 @@ describe('a root volume', { skip, timeout: 180_000 }, () => {
     assert.equal(await host.inside('i-a', 'cat /etc/machine-id'), id);
     assert.equal((await host.compute.ensure({ ...machine, boot: 2, power: 'off' })).state, 'stopped');
     assert.deepEqual(
-      loops().filter((file) => file.includes('vol-i-a')),
+      await leftOf(() => loops().filter((file) => file.includes('vol-i-a'))),
       [],
       'its device goes with its boot',
     );
