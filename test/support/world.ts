@@ -208,6 +208,10 @@ export async function disagreements(layout: HostLayout, clients: Clients): Promi
   return [
     ...underWay,
     ...difference(states, recorded, 'recorded'),
-    ...difference(lines, await existing(layout), 'existing'),
+    ...(await existing(layout).then(
+      (found) => difference(lines, found, 'existing'),
+      // What is removed while it is looked at makes the look itself fail (runc lists no containers then).
+      (error: Error) => [`existing: ${error.message}`],
+    )),
   ];
 }
