@@ -235,8 +235,14 @@ class Exchange {
 
   private encodeError(error: ServiceError): WireResponse {
     const type = this.request.headers['content-type'] ?? '';
-    if (this.model === undefined && type.includes('json')) return encodeJsonError(error, type);
-    return this.protocol.encodeError(error, this.requestId, this.model);
+    if (this.model !== undefined || !type.includes('json')) {
+      return this.protocol.encodeError(error, this.requestId, this.model);
+    }
+    // A form that clients of the JSON protocols can read, for services that are not here yet.
+    return {
+      ...protocolNamed('awsJson1_1').encodeError(error, this.requestId, undefined),
+      contentType: type,
+    };
   }
 
   private send({ status, contentType, body }: WireResponse): void {
@@ -259,12 +265,6 @@ class Exchange {
 function formText({ method, headers, body }: SignedRequest): string {
   const type = headers['content-type']?.[0] ?? FORM;
   return method === 'POST' && type.toLowerCase().startsWith(FORM) ? body.toString('utf8') : '';
-}
-
-/** An error in a form that clients of the JSON protocols can read, for services that are not here yet. */
-function encodeJsonError(error: ServiceError, contentType: string): WireResponse {
-  const body = JSON.stringify({ __type: error.code, message: error.message });
-  return { status: error.httpStatus, contentType, body };
 }
 
 /** Parameters that carry the signature of a presigned request and belong to no operation. */

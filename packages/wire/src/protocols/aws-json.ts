@@ -1,9 +1,9 @@
 import { type ServiceError, WireError } from '../errors.ts';
 import type { ServiceModel } from '../model.ts';
 import type { Violation } from './check.ts';
+import { internalFailure, notServed, validationMessage, WRONG_SIGNATURE } from './common-errors.ts';
 import { decodeJson } from './decode-json.ts';
 import type { Problem, Protocol } from './protocol.ts';
-import { validationMessage } from './validation.ts';
 import { jsonStructure } from './write-json.ts';
 
 /**
@@ -65,10 +65,7 @@ function refuse(problem: Problem): ServiceError {
     case 'token expired':
       return new WireError('ExpiredTokenException', 'The security token included in the request is expired');
     case 'wrong signature':
-      return new WireError(
-        'InvalidSignatureException',
-        'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
-      );
+      return new WireError('InvalidSignatureException', WRONG_SIGNATURE);
     case 'outside its time':
       return new WireError('InvalidSignatureException', problem.detail);
     case 'incomplete signature':
@@ -79,13 +76,9 @@ function refuse(problem: Problem): ServiceError {
     case 'unknown version':
       return new WireError('UnknownOperationException', `There is no operation ${problem.action}.`);
     case 'not served':
-      return new WireError('NotImplemented', `Holdfast does not support ${problem.what} yet.`, 501);
+      return notServed(problem.what);
     case 'internal fault':
-      return new WireError(
-        'InternalFailure',
-        'The request processing has failed because of an unknown error, exception or failure.',
-        500,
-      );
+      return internalFailure();
   }
 }
 

@@ -1,9 +1,9 @@
 import { faultOf, type ServiceError, WireError } from '../errors.ts';
 import type { Violation } from './check.ts';
+import { internalFailure, notServed, validationMessage, WRONG_SIGNATURE } from './common-errors.ts';
 import { decodeQuery, type QueryStyle } from './decode-query.ts';
 import { parameterTree } from './form.ts';
 import type { Problem, Protocol } from './protocol.ts';
-import { validationMessage } from './validation.ts';
 import { errorFields, escapeXml, writeStructure, XML_DECLARATION } from './xml.ts';
 
 /**
@@ -64,11 +64,7 @@ function refuse(problem: Problem): ServiceError {
     case 'token expired':
       return new WireError('ExpiredToken', 'The security token included in the request is expired', 403);
     case 'wrong signature':
-      return new WireError(
-        'SignatureDoesNotMatch',
-        'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
-        403,
-      );
+      return new WireError('SignatureDoesNotMatch', WRONG_SIGNATURE, 403);
     case 'outside its time':
       return new WireError('SignatureDoesNotMatch', problem.detail, 403);
     case 'incomplete signature':
@@ -82,13 +78,9 @@ function refuse(problem: Problem): ServiceError {
         `Could not find operation ${problem.action} for version ${problem.version || 'NO_VERSION_SPECIFIED'}`,
       );
     case 'not served':
-      return new WireError('NotImplemented', `Holdfast does not support ${problem.what} yet.`, 501);
+      return notServed(problem.what);
     case 'internal fault':
-      return new WireError(
-        'InternalFailure',
-        'The request processing has failed because of an unknown error, exception or failure.',
-        500,
-      );
+      return internalFailure();
   }
 }
 

@@ -1,7 +1,22 @@
+/** What all services but EC2 say in the same words, by whichever protocol they are asked. */
+import { WireError } from '../errors.ts';
 import type { Constraint, Violation } from './check.ts';
 
+export const WRONG_SIGNATURE =
+  'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.';
+
+export const notServed = (what: string): WireError =>
+  new WireError('NotImplemented', `Holdfast does not support ${what} yet.`, 501);
+
+export const internalFailure = (): WireError =>
+  new WireError(
+    'InternalFailure',
+    'The request processing has failed because of an unknown error, exception or failure.',
+    500,
+  );
+
 /**
- * How all services but EC2 word what their model does not allow: everything at once, in one sentence.
+ * What their model does not allow: everything at once, in one sentence.
  * https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html (ValidationError)
  */
 export function validationMessage(violations: readonly Violation[]): string {
