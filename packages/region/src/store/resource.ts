@@ -38,9 +38,6 @@ export type ResourceOf<Type> =
 
 export const resourceType = <Spec, Status>(kind: string): ResourceType<Spec, Status> => ({ kind });
 
-export const sameKey = (a: ResourceKey, b: ResourceKey): boolean =>
-  a.id === b.id && a.kind === b.kind && a.region === b.region;
-
 export const keyText = (key: ResourceKey): string => `${key.kind}/${key.region}/${key.id}`;
 
 export const keyOf = ({ kind, region, id }: ResourceKey): ResourceKey => ({ kind, region, id });

@@ -65,10 +65,10 @@ const fields: FilterFields<InstanceTypeFacts> = {
   'vcpu-info.default-vcpus': (type) => String(type.vcpus),
 };
 
-const storage = ({ disks, ...type }: InstanceTypeFacts): ec2.InstanceStorageInfo | undefined =>
-  disks && {
-    TotalSizeInGB: totalGb({ ...type, disks }),
-    Disks: [{ Count: disks.count, SizeInGB: disks.sizeGb, Type: 'ssd' }],
+const storage = (type: InstanceTypeFacts): ec2.InstanceStorageInfo | undefined =>
+  type.disks && {
+    TotalSizeInGB: totalGb(type),
+    Disks: [{ Count: type.disks.count, SizeInGB: type.disks.sizeGb, Type: 'ssd' }],
     NvmeSupport: 'required',
     EncryptionSupport: 'required',
   };

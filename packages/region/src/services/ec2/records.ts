@@ -223,7 +223,7 @@ export interface InstanceSpec {
   /** Why the API wants it stopped or terminated, in AWS's form. */
   readonly stateReason?: { readonly code: string; readonly message: string };
   readonly stateTransitionReason?: string;
-  /** Placement that the caller asked for, client token and so on: shown again by DescribeInstances. */
+  /** Shown again by DescribeInstances. */
   readonly clientToken?: string;
   /** `pg-…` */
   readonly placementGroupId?: string;
@@ -234,8 +234,6 @@ export interface InstanceSpec {
   readonly autoRecovery?: 'default' | 'disabled';
   /** There are none to run in; `none` is shown again. */
   readonly capacityReservations?: 'none';
-  readonly launchTemplate?: { readonly id: string; readonly version: string };
-  readonly iamInstanceProfileArn?: string;
 }
 
 export type InstanceStateName =

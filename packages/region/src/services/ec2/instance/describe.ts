@@ -67,7 +67,7 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     'hibernation-options.configured': () => 'false',
     'host-id': nothing,
     hypervisor: () => 'xen',
-    'iam-instance-profile.arn': ({ spec }) => spec.iamInstanceProfileArn,
+    'iam-instance-profile.arn': nothing,
     'image-id': ({ spec }) => spec.imageId,
     'instance-id': ({ id }) => id,
     'instance-lifecycle': nothing,

@@ -72,13 +72,7 @@ export function launchInstances(scope: Scope, launch: LaunchRequest): Instance[]
   const launched: Instance[] = [];
   for (let index = 0; index < maximum; index += 1) {
     try {
-      const spec = {
-        ...common,
-        reservationId,
-        launchIndex: index,
-        ...(template && { launchTemplate: template }),
-      };
-      launched.push(launchOne(scope, spec, place));
+      launched.push(launchOne(scope, { ...common, reservationId, launchIndex: index }, place));
     } catch (error) {
       const enough = launched.length >= minimum && error instanceof AwsError;
       if (enough && NO_ROOM.has(error.code)) break;
