@@ -168,7 +168,10 @@ describe('resolve:ssm: in place of an image id', () => {
       MaxCount: 1,
     });
     assert.equal(Instances[0].ImageId, await imageId());
-    for (const reference of ['/my/own', `${DEBIAN}:2`, '']) {
+    const arn = (region: string): string => `arn:aws:ssm:${region}::parameter${DEBIAN}`;
+    const byArn = await launchOne({ ImageId: `resolve:ssm:${arn('us-west-2')}` });
+    assert.equal((await describe(byArn)).ImageId, await imageId());
+    for (const reference of ['/my/own', `${DEBIAN}:2`, `${DEBIAN}:1:1`, arn('eu-west-1'), '']) {
       const launching = launch({ ImageId: `resolve:ssm:${reference}` });
       await assert.rejects(launching, code('SsmInvalidParameter'), reference);
     }

@@ -3,45 +3,38 @@
  * name is one that does not exist.
  */
 import type * as ssm from '@aws-sdk/client-ssm';
+import { AwsError } from '../common/errors.ts';
 import { paginate } from '../common/pagination.ts';
 import { prepared, type RequestContext, type Scope } from '../common/service.ts';
 import { importBaseImages } from '../ec2/image/image.ts';
-import { type PublicParameter, publicParameters } from '../ec2/image/public-parameter.ts';
+import {
+  PARAMETER_VERSION,
+  type PublicParameter,
+  parameterArn,
+  parameterMeant,
+  publicParameters,
+} from '../ec2/image/public-parameter.ts';
 import * as errors from './errors.ts';
-
-/** Public parameters belong to no account: their ARN has none. */
-const arnOf = (scope: Scope, name: string): string => `arn:aws:ssm:${scope.region}::parameter${name}`;
-
-/** A public parameter has had one version here. */
-const VERSION = 1;
 
 const shape = (scope: Scope, { name, image }: PublicParameter, selector?: string): ssm.Parameter => ({
   Name: name,
   Type: 'String',
   Value: image.id,
-  Version: VERSION,
+  Version: PARAMETER_VERSION,
   Selector: selector,
   LastModifiedDate: new Date(image.createdAt),
-  ARN: arnOf(scope, name),
+  ARN: parameterArn(scope, name),
   DataType: 'aws:ec2:image',
 });
 
-/**
- * The parameter of a name or an ARN, with a version or a label behind a colon or without.
- * https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
- */
+/** Throws ParameterNotFound, ParameterVersionNotFound. */
 function parameterOf(scope: Scope, given: string): ssm.Parameter {
-  const trimmed = given.trim();
-  const prefix = arnOf(scope, '');
-  const [name = '', selector, ...more] = (
-    trimmed.startsWith(prefix) ? trimmed.slice(prefix.length) : trimmed
-  ).split(':');
-  const found = publicParameters(scope).find((one) => one.name === name);
-  if (!found || more.length > 0) throw errors.parameterNotFound();
-  if (selector === undefined) return shape(scope, found);
+  const { parameter, name, selector } = parameterMeant(scope, given.trim());
+  if (!parameter) throw errors.parameterNotFound();
+  if (selector === undefined) return shape(scope, parameter);
   if (!/^\d+$/.test(selector)) throw errors.parameterLabelNotFound(name, selector);
-  if (Number(selector) !== VERSION) throw errors.parameterVersionNotFound(name, selector);
-  return shape(scope, found, `:${selector}`);
+  if (Number(selector) !== PARAMETER_VERSION) throw errors.parameterVersionNotFound(name, selector);
+  return shape(scope, parameter, `:${selector}`);
 }
 
 export const getParameter = prepared(
@@ -60,7 +53,8 @@ export const getParameters = prepared(
     for (const name of new Set(input.Names)) {
       try {
         found.push(parameterOf(context, name));
-      } catch {
+      } catch (error) {
+        if (!(error instanceof AwsError)) throw error;
         invalid.push(name);
       }
     }

@@ -27,18 +27,37 @@ export function publicParameters(scope: Scope): PublicParameter[] {
   return [...found].map(([name, image]) => ({ name, image }));
 }
 
+/** A public parameter has had one version here. */
+export const PARAMETER_VERSION = 1;
+
+/** Public parameters belong to no account: their ARN has none. */
+export const parameterArn = ({ region }: Pick<Scope, 'region'>, name: string): string =>
+  `arn:aws:ssm:${region}::parameter${name}`;
+
 /**
- * The image id that a launch means: its own words, or what the parameter in `resolve:ssm:<name>[:<version>]` holds. A
- * public parameter has one version here. Throws SsmInvalidParameter for a parameter that there is not.
+ * The public parameter that a name or an ARN of this region means, if there is one, and the version or label behind its
+ * colon. https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
+ */
+export function parameterMeant(
+  scope: Scope,
+  given: string,
+): { parameter: PublicParameter | undefined; name: string; selector: string | undefined } {
+  const prefix = parameterArn(scope, '');
+  const reference = given.startsWith(prefix) ? given.slice(prefix.length) : given;
+  const [name = '', selector, ...more] = reference.split(':');
+  const found = publicParameters(scope).find((one) => one.name === name);
+  return { parameter: more.length === 0 ? found : undefined, name, selector };
+}
+
+/**
+ * The image id that a launch means: its own words, or what the parameter in `resolve:ssm:<name>[:<version>]` holds.
+ * Throws SsmInvalidParameter for a parameter that there is not.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-systems-manager-parameter-to-find-AMI.html
  */
 export function imageIdMeant(scope: Scope, given: string): string {
   if (!given.startsWith('resolve:ssm:')) return given;
   const reference = given.slice('resolve:ssm:'.length);
-  const [name = '', version = '1'] = reference
-    .replace(/^arn:aws:ssm:[a-z0-9-]*:\d*:parameter/, '')
-    .split(':');
-  const parameter = version === '1' && publicParameters(scope).find((one) => one.name === name);
-  if (!parameter) throw ssmInvalidParameter(reference);
+  const { parameter, selector = String(PARAMETER_VERSION) } = parameterMeant(scope, reference);
+  if (!parameter || selector !== String(PARAMETER_VERSION)) throw ssmInvalidParameter(reference);
   return parameter.image.id;
 }
