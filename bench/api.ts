@@ -8,6 +8,7 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { median } from './figures.ts';
 
 const root = join(import.meta.dirname, '..');
 const ROUNDS = 5;
@@ -98,8 +99,6 @@ async function rate(peer: Peer): Promise<number> {
   if (found === undefined || /Non-2xx|Socket errors/.test(said)) throw new Error(`${peer.name}: ${said}`);
   return Number(found);
 }
-
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 async function launch(peer: Peer, count: number): Promise<void> {
   const images = await call(peer.port, { Action: 'DescribeImages', 'Owner.1': 'amazon' });

@@ -1,6 +1,7 @@
 /**
- * How fast machines start: `its root volume and `ensure` of the compute driver until the first line of user data, beside a bare `runc run` of
- * the same root file system, taken in turns; fifty at a time; and what an idle one costs. Needs root.
+ * How fast machines start: from making the root volume and `ensure` of the compute driver until the first line of user
+ * data, beside a bare `runc run` of the same root file system, taken in turns; fifty at a time; and what an idle one
+ * costs. Needs root.
  *
  *     node bench/launch.ts [runs]
  */

@@ -18,6 +18,7 @@ import {
   until,
   whyNot,
 } from '../test/linux/loadbalancer-host.ts';
+import { median } from './figures.ts';
 
 const connections = 64;
 const rounds = Number(process.argv[2] ?? 5);
@@ -66,9 +67,6 @@ async function measure(address: string): Promise<{ rate: number; errors: boolean
     errors: /Non-2xx|Socket errors/.test(stdout),
   };
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 async function main(): Promise<void> {
   const reason = whyNot(['wrk', 'nginx']);

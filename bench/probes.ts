@@ -75,13 +75,3 @@ export async function soon<T>(what: string, withinMs: number, found: () => T | u
     await delay(1);
   }
 }
-
-/** One line of a bench: middle and worst of its rounds, beside the limit for the worst. */
-export function reportRounds(what: string, valuesMs: readonly number[], limitMs: number): void {
-  const sorted = valuesMs.toSorted((a, b) => a - b);
-  const [p50 = 0, worst = 0] = [sorted[sorted.length >> 1], sorted.at(-1)];
-  const met = worst <= limitMs ? '' : '  MISSED';
-  console.log(
-    `${what.padEnd(62)} p50 ${p50.toFixed(1)} ms, worst of ${sorted.length} ${worst.toFixed(1)} ms (limit ${limitMs})${met}`,
-  );
-}

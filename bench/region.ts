@@ -2,7 +2,7 @@
  * What a user of the whole region sees, through its API: launch until the first line of user data beside a bare `runc run`,
  * fifty instances, their memory and control's, and how long a killed instance's replacement takes. Needs root.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as ec2 from '@aws-sdk/client-ec2';
 import { Load } from '../packages/holdfast/src/demo/load.ts';
@@ -20,14 +20,10 @@ import { hostLayout } from '../packages/linux/src/layout.ts';
 import { computeHost } from '../test/linux/compute-host.ts';
 import { startRegion } from '../test/support/region.ts';
 import { bareRunc, want } from './bare-runc.ts';
+import { median, memoryOf, report } from './figures.ts';
+import { firstLineAt, firstLineUserData, terminate } from './instances.ts';
 
 const RUNS = 20;
-const FIRST_LINE = '#!/bin/sh\necho "first line at $(date +%s%N)"\n';
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-const report = (what: string, figure: string): void => console.log(`${what.padEnd(62)} ${figure}`);
-
 const region = await startRegion({ prefix: 'hbr', driver: 'linux', publicCidr: '198.19.208.0/20' });
 const clients = connect(region.endpoint, 'us-west-2');
 const bareLayout = hostLayout({
@@ -50,41 +46,22 @@ async function run(count: number): Promise<{ ids: string[]; calledAtMs: number }
       InstanceType: 't3.micro',
       MinCount: count,
       MaxCount: count,
-      UserData: Buffer.from(FIRST_LINE).toString('base64'),
+      UserData: firstLineUserData,
     }),
   );
   return { ids: Instances.map((one) => one.InstanceId ?? ''), calledAtMs };
 }
 
-/** When an instance's user data began, in ms since 1970: machine and instance share one clock. */
-async function firstLineAt(id: string): Promise<number> {
-  return until(`user data of ${id}`, 120_000, async () => {
-    const console = compute.consolePath(id);
-    const text = existsSync(console) ? readFileSync(console, 'utf8') : '';
-    const found = /first line at (\d+)/.exec(text)?.[1];
-    return found === undefined ? undefined : Number(BigInt(found) / 1000n) / 1000;
-  });
-}
-
-async function terminate(ids: string[]): Promise<void> {
-  await clients.ec2.send(new ec2.TerminateInstancesCommand({ InstanceIds: ids }));
-  await until('all are terminated', 120_000, async () => {
-    const answer = await clients.ec2.send(new ec2.DescribeInstancesCommand({ InstanceIds: ids }));
-    const states = answer.Reservations?.flatMap((one) => one.Instances ?? []).map((one) => one.State?.Name);
-    return states?.every((state) => state === 'terminated') ? true : undefined;
-  });
-}
-
 async function launches(): Promise<void> {
-  await terminate((await run(1)).ids);
+  await terminate(clients.ec2, (await run(1)).ids);
   const ours: number[] = [];
   const bares: number[] = [];
   for (let at = 0; at < RUNS; at += 1) {
     const { ids, calledAtMs } = await run(1);
-    ours.push((await firstLineAt(ids[0] ?? '')) - calledAtMs);
+    ours.push((await firstLineAt(compute.consolePath(ids[0] ?? ''))) - calledAtMs);
     // Both measure a machine alone: the rest of a boot must not run into the next measure.
     await delay(700);
-    await terminate(ids);
+    await terminate(clients.ec2, ids);
     bares.push(await bareRunc(bareLayout, await want(bareHost, `i-bare-${at}`, layers)));
     await delay(300);
   }
@@ -94,12 +71,9 @@ async function launches(): Promise<void> {
   report('ratio', `${(p50 / bare).toFixed(2)} (limit 1.5)`);
 }
 
-const memoryOf = (pid: number): number =>
-  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1000;
-
 async function fifty(): Promise<void> {
   const { ids, calledAtMs } = await run(50);
-  const at = await Promise.all(ids.map(firstLineAt));
+  const at = await Promise.all(ids.map((id) => firstLineAt(compute.consolePath(id))));
   report(
     '50 instances by one call, all running their user data',
     `${((Math.max(...at) - calledAtMs) / 1000).toFixed(1)} s (limit 15)`,
@@ -115,7 +89,7 @@ async function fifty(): Promise<void> {
     'memory of control, of the edge, with 50 instances',
     `${memoryOf(status.control.pid).toFixed(0)} MB (limit 200), ${memoryOf(status.edge.pid).toFixed(0)} MB`,
   );
-  await terminate(ids);
+  await terminate(clients.ec2, ids);
 }
 
 async function replacement(): Promise<void> {
@@ -167,7 +141,7 @@ async function launchUntilServing(template: string): Promise<number> {
     return answer?.ok ? true : undefined;
   });
   const tookMs = performance.now() - begunAt;
-  await terminate([id]);
+  await terminate(clients.ec2, [id]);
   return tookMs;
 }
 

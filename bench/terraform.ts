@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { withoutInstances } from '../test/support/needs.ts';
 import { startRegion } from '../test/support/region.ts';
 import { terraformIn, withoutTerraform } from '../test/support/terraform.ts';
+import { median } from './figures.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 3);
 const MOTO_PORT = 4794;
@@ -82,7 +83,6 @@ async function round(peer: Peer): Promise<void> {
   }
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const peerOf = (name: string, env: Record<string, string>, image: string): Peer => ({
   name,
   env,

@@ -3,7 +3,7 @@
  * others, a rule for all of them, and nothing left at the end. Needs root and an idle machine:
  * `node bench/two-hundred.ts [nano] [systemd]`, by default with the light init and then with systemd.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as ec2 from '@aws-sdk/client-ec2';
 import { connect, until } from '../packages/holdfast/src/demo/stack.ts';
@@ -11,7 +11,9 @@ import { linuxCompute } from '../packages/linux/src/compute/index.ts';
 import { hostSnapshot, snapshotDifference } from '../packages/linux/src/host/snapshot.ts';
 import { endpointNamespace, hostLayout } from '../packages/linux/src/layout.ts';
 import { startRegion } from '../test/support/region.ts';
-import { echo, Prober, reportRounds, socketIn } from './probes.ts';
+import { median, memoryOf, report, reportRounds } from './figures.ts';
+import { firstLineAt, firstLineUserData, statesOf, terminate } from './instances.ts';
+import { echo, Prober, socketIn } from './probes.ts';
 
 const COUNT = 200;
 /** Those whom all others ask, and those whom the new rule opens before the eyes of the clock. */
@@ -19,7 +21,6 @@ const SAMPLED = 20;
 const WATCHED = 5;
 const PORT = 9000;
 const OPENED_PORT = 9001;
-const FIRST_LINE = '#!/bin/sh\necho "first line at $(date +%s%N)"\n';
 
 const publicCidr = '198.19.24.0/21';
 const region = await startRegion({ prefix: 'h200', driver: 'linux', publicCidr });
@@ -30,10 +31,7 @@ const layout = hostLayout({
   stateDirectory: region.env.HOLDFAST_STATE_DIRECTORY ?? '',
 });
 const compute = linuxCompute(layout);
-const report = (what: string, figure: string): void => console.log(`${what.padEnd(62)} ${figure}`);
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 interface Node {
   readonly id: string;
@@ -76,7 +74,7 @@ async function launch(count: number, subnetId: string, groupId: string, init: st
       SecurityGroupIds: [groupId],
       MinCount: count,
       MaxCount: count,
-      UserData: Buffer.from(FIRST_LINE).toString('base64'),
+      UserData: firstLineUserData,
       TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'holdfast:init', Value: init }] }],
     }),
   );
@@ -86,25 +84,7 @@ async function launch(count: number, subnetId: string, groupId: string, init: st
 }
 
 /** When an instance's user data began, in ms since 1970. */
-const firstLineAt = ({ id }: Node): Promise<number> =>
-  until(`user data of ${id}`, 300_000, async () => {
-    const path = compute.consolePath(id);
-    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-    const found = /first line at (\d+)/.exec(text)?.[1];
-    return found === undefined ? undefined : Number(BigInt(found) / 1000n) / 1000;
-  });
-
-const states = async (ids: readonly string[]): Promise<(string | undefined)[]> => {
-  const answer = await client.send(new ec2.DescribeInstancesCommand({ InstanceIds: [...ids] }));
-  return answer.Reservations?.flatMap((one) => one.Instances ?? []).map(({ State }) => State?.Name) ?? [];
-};
-
-async function terminate(ids: readonly string[]): Promise<void> {
-  await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [...ids] }));
-  await until('all are terminated', 120_000, async () =>
-    (await states(ids)).every((state) => state === 'terminated') ? true : undefined,
-  );
-}
+const begunAt = ({ id }: Node): Promise<number> => firstLineAt(compute.consolePath(id));
 
 /** Every instance asks each sampled one, three times at most: datagrams may be dropped where everybody sends at once. */
 async function reachEachOther(nodes: readonly Node[]): Promise<void> {
@@ -161,8 +141,6 @@ async function openPort(nodes: readonly Node[], GroupId: string): Promise<void> 
   reportRounds(`a rule added to a group of ${nodes.length}: call → ${WATCHED} of them reached`, took, 20);
 }
 
-const memoryOf = (pid: number): number =>
-  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1000;
 const available = (): number =>
   Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? 0) / 1e6;
 
@@ -204,8 +182,8 @@ async function story(init: string): Promise<void> {
   const { vpcId, subnets, groupId } = await makeVpc();
   // The first one brings what the region keeps as long as it is up.
   const [warm] = await launch(1, subnets[0] ?? '', groupId, init);
-  if (warm) await firstLineAt(warm);
-  await terminate([warm?.id ?? '']);
+  if (warm) await begunAt(warm);
+  await terminate(client, [warm?.id ?? '']);
   const found = hostSnapshot();
   const availableBefore = available();
   const calledAt = Date.now();
@@ -213,10 +191,10 @@ async function story(init: string): Promise<void> {
   const nodes = halves.flat();
   const ids = nodes.map(({ id }) => id);
   report('two calls for a hundred each: answered', seconds(Date.now() - calledAt));
-  const first = await Promise.all(nodes.map(firstLineAt));
+  const first = await Promise.all(nodes.map(begunAt));
   report('call → all run their user data', seconds(Math.max(...first) - calledAt));
   await until('all run', 60_000, async () =>
-    (await states(ids)).every((state) => state === 'running') ? true : undefined,
+    (await statesOf(client, ids)).every((state) => state === 'running') ? true : undefined,
   );
   report('call → all shown as running', seconds(Date.now() - calledAt));
   // The rest of their boots is not what is measured.
@@ -230,14 +208,14 @@ async function story(init: string): Promise<void> {
   for (let round = 0; round < 3; round++) {
     const startedAt = Date.now();
     const [one] = await launch(1, subnets[0] ?? '', groupId, init);
-    if (one) alone.push((await firstLineAt(one)) - startedAt);
+    if (one) alone.push((await begunAt(one)) - startedAt);
     if (one) ids.push(one.id);
     await delay(1_000);
   }
   report('one more beside them: call → its user data, p50 of 3', `${median(alone).toFixed(0)} ms`);
 
   const endedAt = Date.now();
-  await terminate(ids);
+  await terminate(client, ids);
   report('call → all terminated', seconds(Date.now() - endedAt));
   const left = await until('nothing is left', 10_000, async () => {
     const more = snapshotDifference(found, hostSnapshot()).filter((line) => line.includes('h200'));

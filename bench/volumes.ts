@@ -12,12 +12,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { runCommand } from '../packages/linux/src/host/command.ts';
 import { volumeFile } from '../packages/linux/src/volumes/paths.ts';
 import { gibibyte, having, volumeHost } from '../test/linux/volume-host.ts';
+import { median } from './figures.ts';
 
 const runs = Number(process.argv[2] ?? 5);
 const dataMebibytes = 200;
 const host = await volumeHost('hvb');
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const row = (name: string, values: number[], unit: string): void =>
   console.log(
     `${name.padEnd(58)} p50 ${median(values).toFixed(1).padStart(7)} ${unit}   max ${Math.max(...values)

@@ -11,7 +11,8 @@ import { namespaceExists } from '../packages/linux/src/host/namespaces.ts';
 import { withNetlink } from '../packages/linux/src/host/netlink.ts';
 import { endpointNamespace, hostLayout, routerNamespace } from '../packages/linux/src/layout.ts';
 import { startRegion } from '../test/support/region.ts';
-import { echo, Prober, reportRounds, socketIn, soon } from './probes.ts';
+import { reportRounds } from './figures.ts';
+import { echo, Prober, socketIn, soon } from './probes.ts';
 
 const ROUNDS = 10;
 const PORT = 9000;
