@@ -15,7 +15,7 @@ export interface HostLayout {
   readonly runDirectory: string;
   /** Base images, built once and shared by all regions of this machine. */
   readonly cacheDirectory: string;
-  /** The public addresses of this region: a CIDR inside 198.18.0.0/15, which nobody routes. At least a /20. */
+  /** The public addresses of this region: a CIDR inside 198.18.0.0/15, which nobody routes. */
   readonly publicCidr: string;
 }
 
