@@ -28,7 +28,14 @@ describe('holdfast ami', { timeout: 120_000 }, () => {
 
   test('says which mistake was made', async () => {
     assert.match((await ami('--help')).stdout, /map <id> <image>/);
-    for (const args of [[], ['bake'], ['map', 'ami-1ecae776'], ['unmap'], ['import', 'a.tar']]) {
+    for (const args of [
+      [],
+      ['bake'],
+      ['list', 'debian-12'],
+      ['map', 'ami-1ecae776'],
+      ['unmap'],
+      ['import', 'a.tar'],
+    ]) {
       assert.equal((await ami(...args)).code, 2, args.join(' '));
     }
     const refused = await ami('map', 'ami-1ecae776', 'windows');
@@ -38,6 +45,9 @@ describe('holdfast ami', { timeout: 120_000 }, () => {
       /there is no image 'windows' in us-west-2; there are: debian-12-amd64-simulated/,
     );
     assert.match((await ami('unmap', 'ami-1ecae776')).stderr, /'ami-1ecae776' is not mapped/);
+    const imported = await ami('import', 'a.tar', '--name', 'ours');
+    assert.equal(imported.code, 1);
+    assert.match(imported.stderr, /the instances of this region are simulated/);
   });
 
   test('maps, lists and unmaps', async () => {

@@ -7,12 +7,12 @@ import { livingControl } from '../control/record.ts';
 import { describeMissing, missingHere } from '../machine.ts';
 import { type Place, placeOf, placeOptions } from '../place.ts';
 import { step } from '../progress.ts';
-import { environmentFor } from './env.ts';
+import { defaultRegion } from './env.ts';
 
-const regionOf = (given: Arguments): string =>
-  given.text('region') ?? environmentFor('').AWS_DEFAULT_REGION ?? 'us-east-1';
+const regionOf = (given: Arguments): string => given.text('region') ?? defaultRegion();
 
 async function list(place: Place, given: Arguments): Promise<number> {
+  if (given.words.length > 1) throw new UsageError('ami list: nothing more');
   const found = await askControl<ShownImages>(place, '/_holdfast/images/list', { region: regionOf(given) });
   if (given.flag('json')) {
     console.log(JSON.stringify(found, undefined, 2));
@@ -50,6 +50,8 @@ async function importArchive(place: Place, given: Arguments): Promise<number> {
   const name = given.text('name');
   if (archive === undefined || name === undefined || more.length > 0)
     throw new UsageError('ami import <archive> --name <name> [--user <user>]');
+  if (livingControl(place)?.driver === 'sim')
+    throw new Refusal('the instances of this region are simulated: an imported image would never run');
   const missing = await missingHere();
   if (missing.length > 0)
     throw new Refusal(`images cannot be imported here yet:\n${describeMissing(missing)}`);

@@ -4,7 +4,7 @@ import { prepareMachine } from '../machine.ts';
 import { placeOf } from '../place.ts';
 import { step } from '../progress.ts';
 import { takeDown } from './down.ts';
-import { environmentFor } from './env.ts';
+import { defaultRegion } from './env.ts';
 import { controlOptions, readControlOptions, startDetached } from './up.ts';
 
 export const demo: Command = {
@@ -26,10 +26,7 @@ export const demo: Command = {
     await prepareMachine(place.layout);
     const already = livingControl(place);
     const record = already ?? (await step('The region starts', () => startDetached(options)));
-    const clients = connect(
-      record.endpoint,
-      environmentFor(record.endpoint).AWS_DEFAULT_REGION ?? 'us-east-1',
-    );
+    const clients = connect(record.endpoint, defaultRegion());
     try {
       await deleteStack(clients, NAME);
       const report = await play(place, clients);

@@ -2,12 +2,16 @@ import { type Command, Refusal } from '../command.ts';
 import { livingControl } from '../control/record.ts';
 import { placeOf, placeOptions } from '../place.ts';
 
+/** Where something is that nothing else says. */
+export const defaultRegion = (): string =>
+  process.env.AWS_DEFAULT_REGION ?? process.env.AWS_REGION ?? 'us-east-1';
+
 /** What the stock tools read, for a running region or one about to run on `endpoint`. */
 export const environmentFor = (endpoint: string): Record<string, string> => ({
   AWS_ENDPOINT_URL: endpoint,
   AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID ?? 'test',
   AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY ?? 'test',
-  AWS_DEFAULT_REGION: process.env.AWS_DEFAULT_REGION ?? process.env.AWS_REGION ?? 'us-east-1',
+  AWS_DEFAULT_REGION: defaultRegion(),
 });
 
 export const env: Command = {

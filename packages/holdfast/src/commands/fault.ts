@@ -4,12 +4,9 @@ import { askControl } from '../control/ask.ts';
 import type { ShownFault } from '../control/faults.ts';
 import { instanceNamed, regionOfInstance } from '../instance.ts';
 import { type Place, placeOf, placeOptions } from '../place.ts';
-import { environmentFor } from './env.ts';
+import { defaultRegion } from './env.ts';
 
 const targets = Object.keys(faultKinds) as ShownFault['target'][];
-
-const regionOf = (given: Arguments): string =>
-  given.text('region') ?? environmentFor('').AWS_DEFAULT_REGION ?? 'us-east-1';
 
 /** The region that a zone's or a host's name begins with. */
 const regionInName = (id: string): string | undefined => /^([a-z]{2}(?:-[a-z]+)+-\d)[a-z]/.exec(id)?.[1];
@@ -30,7 +27,7 @@ async function inject(place: Place, given: Arguments, target: ShownFault['target
     throw new UsageError(`--kind ${kind}: for ${target} it is ${kinds.join(' or ')}`);
   const id = target === 'instance' ? await instanceNamed(place, named) : named;
   const home = target === 'instance' ? await regionOfInstance(place, id) : regionInName(id);
-  const region = given.text('region') ?? home ?? regionOf(given);
+  const region = given.text('region') ?? home ?? defaultRegion();
   const body = { region, target, id, ...(kind !== undefined && { kind }) };
   const { fault } = await askControl<{ fault: ShownFault }>(place, '/_holdfast/faults', body);
   if (given.flag('json')) console.log(JSON.stringify(fault, undefined, 2));
@@ -71,7 +68,7 @@ async function clear(place: Place, given: Arguments): Promise<number> {
   const home = faults.find((one) => one.id === id)?.region;
   const regions = all
     ? new Set(named === undefined ? faults.map((one) => one.region) : [named])
-    : [named ?? home ?? regionOf(given)];
+    : [named ?? home ?? defaultRegion()];
   const cleared = await Promise.all(
     [...regions].map((region) => ask({ region, ...(all ? { all } : { id }) })),
   );

@@ -1,16 +1,11 @@
 import { type Command, UsageError } from '../command.ts';
 import { askControl } from '../control/ask.ts';
+import type { ShownRecovery } from '../control/faults.ts';
 import { instanceNamed, regionOfInstance } from '../instance.ts';
 import { placeOf, placeOptions } from '../place.ts';
-import { environmentFor } from './env.ts';
+import { defaultRegion } from './env.ts';
 
-/** What the private route `recover` answers. */
-type Answer =
-  | { readonly outcome: 'recovered'; readonly hostId: string }
-  | { readonly outcome: 'waiting'; readonly code: string; readonly message: string }
-  | { readonly outcome: 'not-needed' };
-
-function inWords(id: string, answer: Answer): string {
+function inWords(id: string, answer: ShownRecovery): string {
   switch (answer.outcome) {
     case 'recovered':
       return `${id} comes back on ${answer.hostId}`;
@@ -39,9 +34,8 @@ recovered three times within 24 hours.`,
     if (named === undefined || more.length > 0) throw new UsageError('recover <instance>: one id or name');
     const place = placeOf(given);
     const id = await instanceNamed(place, named);
-    const region =
-      given.text('region') ?? (await regionOfInstance(place, id)) ?? environmentFor('').AWS_DEFAULT_REGION;
-    const answer = await askControl<Answer>(place, '/_holdfast/recover', { region, instance: id });
+    const region = given.text('region') ?? (await regionOfInstance(place, id)) ?? defaultRegion();
+    const answer = await askControl<ShownRecovery>(place, '/_holdfast/recover', { region, instance: id });
     console.log(given.flag('json') ? JSON.stringify(answer, undefined, 2) : inWords(id, answer));
     return 0;
   },

@@ -3,7 +3,7 @@
  * browser sends on behalf of a page. The region's own functions decide what can be broken.
  */
 import type { Region } from '@holdfast/region';
-import { recoverInstance } from '@holdfast/region/services/ec2/compute.ts';
+import { type Recovery, recoverInstance } from '@holdfast/region/services/ec2/compute.ts';
 import {
   clearFault,
   clearFaults,
@@ -27,6 +27,11 @@ export interface ShownFault {
   /** ISO 8601, by the region's clock. */
   readonly since: string;
 }
+
+/** What `holdfast recover --json` shows: a wait with the code and the words of AWS's error for it. */
+export type ShownRecovery =
+  | Exclude<Recovery, { outcome: 'waiting' }>
+  | { readonly outcome: 'waiting'; readonly code: string; readonly message: string };
 
 const FAULTS = '/_holdfast/faults';
 
@@ -70,7 +75,7 @@ export function faultRoutes(region: Region): Record<string, PlainRoute> {
     }),
 
     /** What an alarm's recover action does. */
-    'POST /_holdfast/recover': guarded(async (request) => {
+    'POST /_holdfast/recover': guarded(async (request): Promise<ShownRecovery> => {
       const body = await readObject(request);
       const id = textIn(body, 'instance');
       const recovery = region.transact(regionIn(body), (scope) => recoverInstance(scope, id));
