@@ -24,18 +24,6 @@ described() {
   aws ec2 describe-instances --instance-ids "$server" --output text \
     --query 'Reservations[0].Instances[0].[InstanceId,PrivateIpAddress,PublicIpAddress,NetworkInterfaces[0].NetworkInterfaceId,SubnetId,State.Name]'
 }
-# ask FILE URL: in the background a request every 200 ms: time, status code and body of each as a line of the file.
-ask() {
-  local file=$1 url=$2 until=$((SECONDS + 240)) next=${EPOCHREALTIME/./} body left
-  while ((SECONDS < until)) && [ ! -e "$file.end" ] && [ -d "/proc/$$" ]; do
-    body=$(curl -s -w ' %{http_code}' --max-time 0.5 "$url" || true)
-    printf '%s %s %s\n' "$EPOCHREALTIME" "${body##* }" "${body% *}" >>"$file"
-    ((next += 200000))
-    left=$((next - ${EPOCHREALTIME/./}))
-    sleep "$(printf '0.%06d' $((left > 0 ? left : 0)))"
-  done &
-  load=$!
-}
 answers_again() { awk -v from="$failed_at" '$1>from && $2!=200 { gone=1 } gone && $2==200 { found=1 } END { exit !found }' "$folder/ci"; }
 
 step 'E1  a VPC with a public subnet and a network ACL: in SSH, port 8080 and answers; out web and answers'
@@ -124,7 +112,7 @@ before=$(described)
 host=$(host_of "$server")
 to_server 'sudo touch /dev/shm/memory; sync'
 booted=$(to_server ps -o lstart= -p 1)
-ask "$folder/ci" "http://$address:8080/"
+watch_load "$folder/ci" "http://$address:8080/" 0.2 0.5
 sleep 2
 failed_at=$EPOCHREALTIME
 npx holdfast fault host "$host"

@@ -68,14 +68,14 @@ answers() {
 }
 answers_are() { [ "$(answers "$1" 12)" = "$2" ]; }
 
-# watch_load FILE URL: in the background a request every 50 ms or so, for at most four minutes: time, status code and
-# body of each as a line of the file. end_load stops it.
+# watch_load FILE URL [PAUSE [TIMEOUT]]: in the background one request after the other, for at most four minutes: time, status
+# code and body of each as a line of the file. Between them is a pause, in seconds. end_load stops it.
 watch_load() {
-  local file=$1 url=$2 until=$((SECONDS + 240)) body
+  local file=$1 url=$2 pause=${3:-0.05} timeout=${4:-5} until=$((SECONDS + 240)) body
   while ((SECONDS < until)) && [ ! -e "$file.end" ] && [ -d "/proc/$$" ]; do
-    body=$(curl -s -w ' %{http_code}' --max-time 5 "$url" || true)
+    body=$(curl -s -w ' %{http_code}' --max-time "$timeout" "$url" || true)
     printf '%s %s %s\n' "$EPOCHREALTIME" "${body##* }" "$(tr -d '\n' <<<"${body% *}")" >>"$file"
-    sleep 0.05
+    sleep "$pause"
   done &
   load=$!
 }
