@@ -20,12 +20,13 @@ import {
   isCut,
   loopBytes,
   loopsOf,
+  type OpenLoop,
   openLoop,
 } from '../volumes/loop.ts';
 import { volumeFile } from '../volumes/paths.ts';
 import { openPool } from '../volumes/pool.ts';
 import { type BlockDevice, hideDevice, showDevice, showSize } from './devices.ts';
-import { VolumeInUse } from './disk.ts';
+import { CannotStart, VolumeInUse } from './disk.ts';
 import { isMachineId, listMachineFolders, type MachinePaths, machinePaths } from './record.ts';
 
 export interface AttachedVolume {
@@ -95,18 +96,27 @@ export function noteRoot(paths: MachinePaths, { volumeId, device }: MachineVolum
   showDevice(paths, blockDevice(root));
 }
 
-async function makeLoop(layout: HostLayout, volumeId: string, begun: boolean): Promise<number> {
+/** Makes a loop device of a volume, once no other one can write to it. Throws `VolumeInUse` when that takes too long. */
+export async function openVolume(
+  layout: HostLayout,
+  volumeId: string,
+  options: { endsAlone: boolean },
+): Promise<OpenLoop> {
   const file = volumeFile(layout, volumeId);
   if (!existsSync(file)) await openPool(layout);
-  if (!existsSync(file)) throw new Error(`the volume ${volumeId} is not on this machine`);
+  if (!existsSync(file)) throw new CannotStart(`the volume ${volumeId} is not on this machine`);
   for (const until = performance.now() + freeWithinMs; ; await delay(5)) {
-    const [loop] = loopsOf(file);
-    if (!loop) break;
-    // The device that an earlier process made for this machine, before it could write that down.
-    if (begun) return loop.number;
+    // In one go with the look: another machine may be waiting for the same volume.
+    if (loopsOf(file).length === 0) return openLoop(file, options);
     if (performance.now() > until) throw new VolumeInUse(volumeId);
   }
-  const loop = openLoop(file, { endsAlone: false });
+}
+
+async function makeLoop(layout: HostLayout, volumeId: string, begun: boolean): Promise<number> {
+  // The device that an earlier process made for this machine, before it could write that down.
+  const [made] = begun ? loopsOf(volumeFile(layout, volumeId)) : [];
+  if (made) return made.number;
+  const loop = await openVolume(layout, volumeId, { endsAlone: false });
   loop.close();
   return loop.number;
 }
@@ -181,8 +191,7 @@ export const canTakeOut = (paths: MachinePaths): boolean =>
 /** Lets go of the loop devices of one volume in this machine. Its number may be another's by now, the file is not. */
 function endLoops(layout: HostLayout, { volumeId, loop }: AttachedVolume): void {
   const file = volumeFile(layout, volumeId);
-  const found =
-    loop === undefined ? loopsOf(file) : findLoops(dirname(file)).filter((one) => one.number === loop);
+  const found = loop === undefined ? loopsOf(file) : findLoops(dirname(file), loop);
   for (const one of found) if (basename(one.file) === volumeId || one.cut) endLoop(one.number);
 }
 

@@ -11,9 +11,9 @@
 
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf, foldersOf, readOptional } from '../host/files.ts';
 import { readProcess } from '../host/process.ts';
+import { eventually } from '../host/turns.ts';
 import { cgroupParent, type HostLayout } from '../layout.ts';
 
 export interface CgroupLimits {
@@ -113,8 +113,6 @@ export interface MachineCgroups {
   consoleIdle(withinMs: number): Promise<boolean>;
   /** CPU time and memory of the guest since its boot; undefined when it has no group. */
   usage(): { cpuNs: number; memoryBytes: number } | undefined;
-  /** Removes what a boot left in the guest's groups. */
-  clearGuest(): Promise<void>;
   /** Removes all groups of this machine, killing what is left in them. */
   remove(): Promise<void>;
 }
@@ -196,18 +194,6 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
     }
   };
 
-  /** Asks again in short steps until `done`: the kernel has no event for a group that has become removable. */
-  const retry = async (done: () => boolean, withinMs: number): Promise<boolean> => {
-    for (const until = performance.now() + withinMs; ; ) {
-      if (done()) return true;
-      if (performance.now() >= until) return false;
-      await delay(5);
-    }
-  };
-
-  const removeFolders = (child: string): Promise<boolean> =>
-    retry(() => host.roots.every((root) => removeCgroupTree(join(root, path, child))), 2_000);
-
   const kill = (): void => {
     for (const group of new Set([guest, launcher])) {
       writeIfThere(join(group, 'cgroup.freeze'), '0');
@@ -241,12 +227,12 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
 
     async freeze(on) {
       if (!writeIfThere(join(guest, 'cgroup.freeze'), on ? '1' : '0')) return;
-      const done = await retry(() => event(guest, 'frozen') !== (on ? '0' : '1') || !populated(), 5_000);
+      const done = await eventually(() => event(guest, 'frozen') !== (on ? '0' : '1') || !populated(), 5_000);
       if (!done) throw new Error(`machine ${id} did not ${on ? 'freeze' : 'go on'} within 5 s`);
     },
 
     consoleIdle: (withinMs) =>
-      retry(() => {
+      eventually(() => {
         const writers = (readOptional(join(unified, 'console', 'cgroup.procs')) ?? '')
           .split('\n')
           .filter(Boolean);
@@ -254,7 +240,7 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
         return writers.every((pid) => (readProcess(Number(pid))?.state ?? 'Z') !== 'R');
       }, withinMs),
 
-    emptied: (withinMs) => retry(() => !populated(), withinMs),
+    emptied: (withinMs) => eventually(() => !populated(), withinMs),
 
     usage() {
       const cpu =
@@ -277,14 +263,11 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
       return { cpuNs: cpu, memoryBytes: Math.max(0, charged - idle) };
     },
 
-    async clearGuest() {
-      if (!(await removeFolders('guest'))) throw new Error(`cgroups of machine ${id} are still in use`);
-    },
-
     async remove() {
       kill();
       writeIfThere(join(unified, 'console', 'cgroup.kill'), '1');
-      if (!(await removeFolders(''))) throw new Error(`cgroups of machine ${id} are still in use`);
+      const removed = (): boolean => host.roots.every((root) => removeCgroupTree(join(root, path)));
+      if (!(await eventually(removed, 2_000))) throw new Error(`cgroups of machine ${id} are still in use`);
     },
   };
 }

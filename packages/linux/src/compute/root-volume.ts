@@ -3,34 +3,18 @@
  * machine does not run, anybody may have written anything to it (attached to another machine as a data volume), so
  * nothing on it is taken for granted.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MachineSpec, MachineVolume } from '@holdfast/region/drivers/compute.ts';
 import { codeOf, replaceFile } from '../host/files.ts';
 import { mountFileSystem } from '../host/mounts.ts';
 import type { HostLayout } from '../layout.ts';
 import { canGrow, growUnmounted } from '../volumes/grow.ts';
-import { loopsOf, openLoop } from '../volumes/loop.ts';
-import { volumeFile } from '../volumes/paths.ts';
-import { openPool } from '../volumes/pool.ts';
 import { rootVolumeNames as names } from '../volumes/template.ts';
-import { noteRoot } from './attached.ts';
-import { CannotStart, type Disk, VolumeInUse } from './disk.ts';
+import { noteRoot, openVolume } from './attached.ts';
+import { CannotStart, type Disk } from './disk.ts';
 import { giveIdentity } from './identity.ts';
 import type { MachinePaths } from './record.ts';
-
-/** How long what used the volume before (its file system is being written out) may take to let go of it. */
-const freeWithinMs = 10_000;
 
 /** Mounts the volume for a boot of this machine, and makes what is on it this machine's own. */
 export async function mountRootVolume(
@@ -40,14 +24,9 @@ export async function mountRootVolume(
   volume: MachineVolume,
 ): Promise<Disk> {
   const { volumeId } = volume;
-  const file = volumeFile(layout, volumeId);
-  if (!existsSync(file)) await openPool(layout);
-  if (!existsSync(file)) throw new CannotStart(`the volume ${volumeId} is not on this machine`);
-  for (const until = performance.now() + freeWithinMs; loopsOf(file).length > 0; await delay(5))
-    if (performance.now() > until) throw new VolumeInUse(volumeId);
   mkdirSync(paths.rootVolume, { recursive: true, mode: 0o700 });
   // The mount keeps the device, and the kernel takes it away with the mount: a crash of ours leaves none behind.
-  const loop = openLoop(file, { endsAlone: true });
+  const loop = await openVolume(layout, volumeId, { endsAlone: true });
   try {
     // As cloud-init's growroot does at a boot. One that cannot grow boots as it is.
     if (canGrow(loop.number)) await growUnmounted(loop.number).catch(() => undefined);

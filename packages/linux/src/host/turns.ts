@@ -1,4 +1,15 @@
 /** Ways to make work wait for other work. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * Asks again in short steps until `done`, for what the kernel does a moment later and has no event for. False when it is
+ * not so within that time.
+ */
+export async function eventually(done: () => boolean, withinMs: number): Promise<boolean> {
+  for (const until = performance.now() + withinMs; !done(); await delay(5))
+    if (performance.now() >= until) return false;
+  return true;
+}
 
 /** Does one thing after the other for each key, in the order of the calls; what fails does not stop the next. */
 export function inTurns(): <T>(key: string, work: () => Promise<T>) => Promise<T> {

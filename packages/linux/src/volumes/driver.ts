@@ -6,12 +6,12 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  type Stats,
   statSync,
   truncateSync,
 } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type {
   SnapshotStatus,
   VolumeDriver,
@@ -22,7 +22,7 @@ import { showGrowth } from '../compute/attached.ts';
 import { entriesOf, syncDirectory } from '../host/files.ts';
 import { inTurns } from '../host/turns.ts';
 import type { HostLayout } from '../layout.ts';
-import { flushLoop, growLoop, loopsOf } from './loop.ts';
+import { flushLoop, growLoop, letGo, loopsOf } from './loop.ts';
 import { checkedVolumeId, volumeFile, volumePaths } from './paths.ts';
 import { openPool } from './pool.ts';
 import { rootTemplate } from './template.ts';
@@ -31,8 +31,19 @@ import { rootTemplate } from './template.ts';
 const LETS_GO_WITHIN_MS = 1_000;
 
 const half = '.new';
-const wholeFiles = (directory: string): string[] =>
-  entriesOf(directory).filter((name) => !name.endsWith(half));
+
+/** Every file of a folder that is whole. One may go while the others are looked at. */
+const wholeFiles = (directory: string): { id: string; stats: Stats }[] =>
+  entriesOf(directory).flatMap((id) => {
+    const stats = id.endsWith(half) ? undefined : statSync(join(directory, id), { throwIfNoEntry: false });
+    return stats ? [{ id, stats }] : [];
+  });
+
+const snapshotStatus = (id: string, { size, blocks }: Stats): SnapshotStatus => ({
+  id,
+  volumeSizeBytes: size,
+  dataBytes: blocks * 512,
+});
 
 class FileVolumes implements VolumeDriver {
   readonly #layout: HostLayout;
@@ -127,8 +138,7 @@ class FileVolumes implements VolumeDriver {
     return this.#inTurn(id, async () => {
       const path = this.#volume(id);
       // The kernel takes a device away only after the last process of a machine is gone, a moment behind its end.
-      for (const until = performance.now() + LETS_GO_WITHIN_MS; loopsOf(path).length > 0; await delay(5))
-        if (performance.now() > until) throw new Error(`the volume ${id} is in use still`);
+      if (!(await letGo(path, LETS_GO_WITHIN_MS))) throw new Error(`the volume ${id} is in use still`);
       // Its space is given back also while a device that was cut off keeps the file, until that machine's boot ends.
       if (existsSync(path)) truncateSync(path, 0);
       await rm(path, { force: true });
@@ -137,9 +147,9 @@ class FileVolumes implements VolumeDriver {
 
   async list(): Promise<VolumeStatus[]> {
     await this.#opened();
-    return wholeFiles(volumePaths(this.#layout).volumes).map((id) => ({
+    return wholeFiles(volumePaths(this.#layout).volumes).map(({ id, stats }) => ({
       id,
-      sizeBytes: statSync(this.#volume(id)).size,
+      sizeBytes: stats.size,
     }));
   }
 
@@ -154,13 +164,8 @@ class FileVolumes implements VolumeDriver {
         await Promise.all(loopsOf(this.#volume(volumeId)).map(({ number }) => flushLoop(number)));
         await this.#make(path, this.#volume(volumeId), undefined);
       }
-      return this.#snapshotStatus(snapshotId);
+      return snapshotStatus(snapshotId, statSync(path));
     });
-  }
-
-  #snapshotStatus(id: string): SnapshotStatus {
-    const { size, blocks } = statSync(this.#snapshot(id));
-    return { id, volumeSizeBytes: size, dataBytes: blocks * 512 };
   }
 
   async removeSnapshot(id: string): Promise<void> {
@@ -170,7 +175,7 @@ class FileVolumes implements VolumeDriver {
 
   async listSnapshots(): Promise<SnapshotStatus[]> {
     await this.#opened();
-    return wholeFiles(volumePaths(this.#layout).snapshots).map((id) => this.#snapshotStatus(id));
+    return wholeFiles(volumePaths(this.#layout).snapshots).map(({ id, stats }) => snapshotStatus(id, stats));
   }
 }
 

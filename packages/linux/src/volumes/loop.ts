@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf } from '../host/files.ts';
 import { callFailed, errno, ioctl, ioctlBuffer } from '../host/libc.ts';
+import { eventually } from '../host/turns.ts';
 
 // <linux/loop.h>
 const LOOP_CLR_FD = 0x4c01;
@@ -69,21 +70,54 @@ export const isCut = (number: number): boolean => (readDevice(number, 'loop/offs
 /** The folder as the kernel names it. */
 const realFolder = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
 
-/** All loop devices whose file stands in this folder. */
-export function findLoops(folder: string): LoopDevice[] {
-  const real = `${realFolder(folder)}/`.replace('//', '/');
-  return readdirSync(blockDevices).flatMap((name) => {
-    const number = Number(/^loop(\d+)$/.exec(name)?.[1] ?? Number.NaN);
-    const file = Number.isNaN(number) ? undefined : fileOfLoop(number);
-    return file?.startsWith(real) ? [{ number, file, cut: isCut(number) }] : [];
-  });
+/** One device, if the name of its file begins so. */
+function loopFrom(number: number, prefix: string): LoopDevice[] {
+  const file = fileOfLoop(number);
+  return file?.startsWith(prefix) ? [{ number, file, cut: isCut(number) }] : [];
 }
 
+/** Reads every device of this host: some milliseconds when there are hundreds. */
+const loopsFrom = (prefix: string): LoopDevice[] =>
+  readdirSync(blockDevices).flatMap((name) => {
+    const [, number] = /^loop(\d+)$/.exec(name) ?? [];
+    return number === undefined ? [] : loopFrom(Number(number), prefix);
+  });
+
+/** All loop devices whose file stands in this folder, or one of them if it is. */
+export function findLoops(folder: string, number?: number): LoopDevice[] {
+  const prefix = `${realFolder(folder)}/`.replace('//', '/');
+  return number === undefined ? loopsFrom(prefix) : loopFrom(number, prefix);
+}
+
+const realName = (file: string): string => join(realFolder(dirname(file)), basename(file));
+const writes = ({ file, cut }: LoopDevice, name: string): boolean =>
+  !cut && file.replace(/ \(deleted\)$/, '') === name;
+
 /** Those by which one file can be written: one, or none. */
-export const loopsOf = (file: string): LoopDevice[] =>
-  findLoops(dirname(file)).filter(
-    ({ file: found, cut }) => !cut && basename(found).replace(/ \(deleted\)$/, '') === basename(file),
+export function loopsOf(file: string): LoopDevice[] {
+  const name = realName(file);
+  return loopsFrom(name).filter((loop) => writes(loop, name));
+}
+
+/** Waits until the devices that a file has now have let go of it. False when one has it still after so long. */
+export function letGo(file: string, withinMs: number): Promise<boolean> {
+  const name = realName(file);
+  const loops = loopsOf(file);
+  return eventually(
+    () => !loops.some(({ number }) => loopFrom(number, name).some((loop) => writes(loop, name))),
+    withinMs,
   );
+}
+
+/** Undefined while the kernel is taking its file away. */
+function openDevice(number: number, flags: string | number): number | undefined {
+  try {
+    return openSync(loopPath(number), flags);
+  } catch (error) {
+    if (codeOf(error) === 'ENXIO') return undefined;
+    throw error;
+  }
+}
 
 function freeLoop(): number {
   const control = openSync('/dev/loop-control', 'r+');
@@ -118,7 +152,8 @@ export function openLoop(file: string, { endsAlone }: { endsAlone: boolean }): O
     config.write(basename(file).slice(0, 63), INFO_AT + NAME_AT);
     for (;;) {
       const number = freeLoop();
-      const device = openSync(loopPath(number), 'r+');
+      const device = openDevice(number, 'r+');
+      if (device === undefined) continue;
       if (ioctlBuffer(device, LOOP_CONFIGURE, config) === 0)
         return { number, path: loopPath(number), close: () => closeSync(device) };
       const taken = errno() === EBUSY;
@@ -135,11 +170,11 @@ export function openLoop(file: string, { endsAlone }: { endsAlone: boolean }): O
 /** Has anybody mounted it, in whichever namespace? */
 export function isClaimed(number: number): boolean {
   try {
-    closeSync(openSync(loopPath(number), constants.O_RDONLY | constants.O_EXCL));
+    const device = openDevice(number, constants.O_RDONLY | constants.O_EXCL);
+    if (device !== undefined) closeSync(device);
     return false;
   } catch (error) {
     if (codeOf(error) === 'EBUSY') return true;
-    if (codeOf(error) === 'ENXIO') return false;
     throw error;
   }
 }
@@ -169,7 +204,8 @@ export async function cutLoop(number: number): Promise<void> {
 
 /** Takes the file out of a loop device, at once or, when it is open still, with its last user. */
 export function endLoop(number: number): void {
-  const device = openSync(loopPath(number), 'r');
+  const device = openDevice(number, 'r');
+  if (device === undefined) return;
   try {
     if (ioctl(device, LOOP_CLR_FD, 0) !== 0 && fileOfLoop(number) !== undefined)
       throw callFailed('ioctl', loopPath(number));
@@ -178,9 +214,13 @@ export function endLoop(number: number): void {
   }
 }
 
-/** Writes out what the file system on it holds back in memory: also of one that is mounted, wherever it is. */
+/**
+ * Writes out what the file system on it holds back in memory: also of one that is mounted, wherever it is. One that ends
+ * has written it.
+ */
 export async function flushLoop(number: number): Promise<void> {
-  const device = openSync(loopPath(number), 'r');
+  const device = openDevice(number, 'r');
+  if (device === undefined) return;
   try {
     // In a thread of its own: it takes as long as the disk does.
     const failed = await new Promise<boolean>((resolve, reject) => {
@@ -194,11 +234,13 @@ export async function flushLoop(number: number): Promise<void> {
   }
 }
 
-/** Tells the device that its file has grown. */
+/** Tells the device that its file has grown. One that ends need not know. */
 export function growLoop(number: number): void {
-  const device = openSync(loopPath(number), 'r');
+  const device = openDevice(number, 'r');
+  if (device === undefined) return;
   try {
-    if (ioctl(device, LOOP_SET_CAPACITY, 0) !== 0) throw callFailed('ioctl', loopPath(number));
+    if (ioctl(device, LOOP_SET_CAPACITY, 0) !== 0 && fileOfLoop(number) !== undefined)
+      throw callFailed('ioctl', loopPath(number));
   } finally {
     closeSync(device);
   }

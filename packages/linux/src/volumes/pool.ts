@@ -20,6 +20,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { runCommand } from '../host/command.ts';
 import { codeOf, removeTree, syncDirectory } from '../host/files.ts';
 import { isMounted } from '../host/mounts.ts';
+import { eventually } from '../host/turns.ts';
 import type { HostLayout } from '../layout.ts';
 import { endLoop, findLoops } from './loop.ts';
 import { volumePaths } from './paths.ts';
@@ -83,14 +84,19 @@ async function makePool(layout: HostLayout): Promise<void> {
 
 /** How long file systems that were on volumes may take to be written out. */
 const freeWithinMs = 30_000;
+/** How long after a device has let go of its file the kernel may have it open still. */
+const closedWithinMs = 2_000;
 
 /** Lets go of the pool; without `keepState` all that is in it goes too. No machine may have a volume any more. */
 export async function removePool(layout: HostLayout, options: { keepState: boolean }): Promise<void> {
   const { pool, poolImage } = volumePaths(layout);
   for (const { number } of findLoops(pool)) endLoop(number);
-  for (const until = performance.now() + freeWithinMs; findLoops(pool).length > 0; await delay(10))
-    if (performance.now() > until) throw new Error(`${findLoops(pool)[0]?.file} is in use still`);
-  while (isMounted(pool)) await runCommand(['umount', pool]);
+  if (!(await eventually(() => findLoops(pool).length === 0, freeWithinMs)))
+    throw new Error(`${findLoops(pool)[0]?.file} is in use still`);
+  for (const until = performance.now() + closedWithinMs; isMounted(pool); await delay(5))
+    await runCommand(['umount', pool]).catch((error: unknown) => {
+      if (performance.now() > until) throw error;
+    });
   if (options.keepState) return;
   await removeTree(pool);
   await rm(poolImage, { force: true });
