@@ -5,9 +5,9 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { runCommand } from '../host/command.ts';
 import { codeOf } from '../host/files.ts';
+import { callFailed, ioctlBuffer } from '../host/libc.ts';
 
 /** As much as `GetConsoleOutput` gives: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html */
 export const consoleBytes = 65_536;
@@ -19,17 +19,11 @@ const trimAtBytes = 4 * 1_048_576;
 const TIOCSPTLCK = 0x40045431;
 const TIOCGPTN = 0x80045430;
 
-type Ioctl = (file: number, request: number, argument: Int32Array) => number;
-let loadedIoctl: Ioctl | undefined;
-
-function ioctl(file: number, request: number, argument: Int32Array): void {
-  if (!loadedIoctl) {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-    loadedIoctl = koffi
-      .load(null)
-      .func('int ioctl(int fd, unsigned long request, _Inout_ int32_t *argument)') as Ioctl;
-  }
-  if (loadedIoctl(file, request, argument) !== 0) throw new Error('a pseudo-terminal could not be made');
+/** Asks the terminal for a number. To one that takes a number it gives 0. */
+function ioctl(file: number, request: number): number {
+  const argument = Buffer.alloc(4);
+  if (ioctlBuffer(file, request, argument) !== 0) throw callFailed('ioctl', 'a pseudo-terminal');
+  return argument.readInt32LE(0);
 }
 
 export interface ConsoleTerminal {
@@ -48,10 +42,8 @@ export async function openConsole(logPath: string, procs: string): Promise<Conso
   const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
   const opened = [master];
   try {
-    ioctl(master, TIOCSPTLCK, new Int32Array([0]));
-    const number = new Int32Array(1);
-    ioctl(master, TIOCGPTN, number);
-    const path = `/dev/pts/${number[0]}`;
+    ioctl(master, TIOCSPTLCK);
+    const path = `/dev/pts/${ioctl(master, TIOCGPTN)}`;
     const terminal = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
     opened.push(terminal);
     const log = openSync(logPath, 'a', 0o600);
