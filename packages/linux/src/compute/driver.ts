@@ -150,7 +150,7 @@ class RuncCompute implements LinuxCompute {
   ensure(spec: MachineSpec): Promise<MachineStatus> {
     return this.#inTurn(spec.id, async () => {
       const machine = this.#machine(spec.id);
-      machine.note(spec);
+      machine.note();
       let record = await machine.settle();
       const wantsBoot = spec.power === 'on' && record.boot < spec.boot;
       if (machine.isRunning(record) && (spec.power === 'off' || wantsBoot)) {

@@ -68,7 +68,7 @@ export class Machine {
   }
 
   record(): MachineRecord {
-    return readRecord(this.paths) ?? { id: this.id, layers: [], boot: 0, phase: 'none', stopAsked: false };
+    return readRecord(this.paths) ?? { id: this.id, boot: 0, phase: 'none', stopAsked: false };
   }
 
   isRunning(record = this.record()): boolean {
@@ -107,8 +107,8 @@ export class Machine {
   }
 
   /** Remembers a machine that is wanted, before anything is made for it. */
-  note(machine: MachineSpec): void {
-    if (!readRecord(this.paths)) writeRecord(this.paths, { ...this.record(), layers: machine.layers });
+  note(): void {
+    if (!readRecord(this.paths)) writeRecord(this.paths, this.record());
   }
 
   /** Begins the boot `machine.boot`. The machine must be settled and not running. */
@@ -121,7 +121,6 @@ export class Machine {
     await this.#giveBack();
     const begun: MachineRecord = {
       id: this.id,
-      layers: machine.layers,
       kind: machine.init,
       boot: machine.boot,
       previousBoot: before.boot,
@@ -230,11 +229,11 @@ export class Machine {
     }
     // Its init never ran, so this boot has not begun.
     await this.#giveBack();
-    const { startedAt: _, ...rest } = begun;
+    const { startedAt: _, previousBoot = 0, ...rest } = begun;
     return writeRecord(this.paths, {
       ...rest,
-      boot: begun.boot - 1,
-      phase: begun.boot > 1 ? 'ended' : 'none',
+      boot: previousBoot,
+      phase: previousBoot > 0 ? 'ended' : 'none',
     });
   }
 

@@ -17,7 +17,6 @@ export interface InitProcess {
 
 export interface MachineRecord {
   readonly id: string;
-  readonly layers: readonly string[];
   /** The latest boot that was begun; 0 when there was none. */
   readonly boot: number;
   /**
