@@ -125,8 +125,6 @@ async function makeDebianLayer(
           line.startsWith('I: ') && !line.includes('hook') && step(line.slice(3).replace(/\.+$/, '')),
       },
     );
-    // Whole on disk before it has its name, and nothing left that a new region's own writes would have to wait for.
-    await runCommand(['sync', '--file-system', temporary]);
   });
   return { id: `${prefix}${builtOn}`, builtOn };
 }

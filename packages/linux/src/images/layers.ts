@@ -40,6 +40,8 @@ export async function makeWhole(path: string, fill: (temporary: string) => Promi
   try {
     mkdirSync(temporary, { mode: 0o755 });
     await fill(temporary);
+    // Whole on disk before it has its name, and nothing left that a new region's own writes would have to wait for.
+    await runCommand(['sync', '--file-system', temporary]);
     await rename(temporary, path).catch((error: unknown) => {
       if (!existsSync(path)) throw error;
     });
