@@ -52,7 +52,9 @@ export function machineRequests(layout: HostLayout, log: EdgeLog): MachineReques
     const operation = (request.url ?? '/').slice(1);
     const asked = new URLSearchParams(body);
     const failure = await inTurn(id, () => mounting(() => serveRequest(paths, operation, asked)));
-    log(`${id}: ${operation} ${asked.get('target')?.slice(0, 200)}${failure ? `: ${failure}` : ''}`);
+    const done = `${operation.slice(0, 20)} ${asked.get('target')?.slice(0, 200)}${failure ? `: ${failure}` : ''}`;
+    // In the guest's words, which must not become lines of ours.
+    log(`${id}: ${done.replaceAll(/\p{Cc}/gu, ' ')}`);
     response.writeHead(failure === undefined ? 200 : 409).end(failure ?? '');
   }
 

@@ -46,6 +46,8 @@ export async function unmountBelow(directory: string): Promise<void> {
         error ? reject(error) : resolve(result !== 0),
       );
     });
-    if (failed && isMounted(path) && umount2(path, MNT_DETACH) !== 0) throw callFailed('umount', path);
+    if (!failed || umount2(path, MNT_DETACH) === 0) continue;
+    const error = callFailed('umount', path);
+    if (isMounted(path)) throw error;
   }
 }
