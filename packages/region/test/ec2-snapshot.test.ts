@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { nextTurn } from '../src/clock.ts';
 import { ec2World, minutes, type WorldOptions } from './ec2-world.ts';
 
 const ZONE = 'us-west-2a';
@@ -102,11 +103,11 @@ describe('a snapshot', () => {
       code: 'InvalidVolume.NotFound',
     });
     await assert.rejects(call('CreateSnapshot', { VolumeId, DryRun: true }), { code: 'DryRunOperation' });
+    assert.deepEqual(await data(), []);
     await assert.rejects(call('CreateSnapshot', { VolumeId, Location: 'local' }), {
       code: 'UnsupportedOperation',
     });
     await assert.rejects(call('CreateSnapshot'), { code: 'MissingParameter' });
-    assert.equal((await data()).length <= 1, true);
   });
 
   test('of several volumes of an instance is of one moment', async () => {
@@ -152,5 +153,94 @@ describe('a snapshot', () => {
       InstanceSpecification: { InstanceId: id, ExcludeBootVolume: true },
     });
     assert.equal(data2.length, 2);
+  });
+
+  test('of all volumes of an instance waits for none that is still being made: it is refused', async () => {
+    const { call, idle, drivers } = await snapshotWorld();
+    const ensure = drivers.volumes.ensure.bind(drivers.volumes);
+    drivers.volumes.ensure = async (spec) => {
+      if (spec.sizeBytes === 2 ** 30) throw new Error('not now');
+      return ensure(spec);
+    };
+    const { Instances } = await call('RunInstances', {
+      ImageId: (await call('DescribeImages')).Images[0].ImageId,
+      InstanceType: 't3.micro',
+      MinCount: 1,
+      MaxCount: 1,
+      BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }],
+    });
+    await idle();
+    const InstanceSpecification = { InstanceId: Instances[0].InstanceId };
+    await assert.rejects(call('CreateSnapshots', { InstanceSpecification }), { code: 'IncorrectState' });
+    assert.deepEqual((await call('DescribeSnapshots')).Snapshots, []);
+  });
+
+  test('of all volumes of an instance is refused when one comes into being too late for it', async () => {
+    const { call, idle, drivers } = await snapshotWorld();
+    const ensure = drivers.volumes.ensure.bind(drivers.volumes);
+    const slow = Promise.withResolvers<void>();
+    drivers.volumes.ensure = async (spec) => {
+      if (spec.sizeBytes === 2 ** 30) await slow.promise;
+      return ensure(spec);
+    };
+    const { Instances } = await call('RunInstances', {
+      ImageId: (await call('DescribeImages')).Images[0].ImageId,
+      InstanceType: 't3.micro',
+      MinCount: 1,
+      MaxCount: 1,
+      BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }],
+    });
+    const states = async (): Promise<string[]> =>
+      (await call('DescribeVolumes')).Volumes.map(({ State }: { State: string }) => State);
+    assert.deepEqual(await states(), ['creating', 'creating']);
+    while (!(await states()).includes('in-use')) await nextTurn();
+    assert.deepEqual(await states(), ['in-use', 'creating']);
+    const take = drivers.volumes.snapshot.bind(drivers.volumes);
+    drivers.volumes.snapshot = async (volumeId, snapshotId) => {
+      slow.resolve();
+      await idle();
+      return take(volumeId, snapshotId);
+    };
+    const InstanceSpecification = { InstanceId: Instances[0].InstanceId };
+    await assert.rejects(call('CreateSnapshots', { InstanceSpecification }), { code: 'IncorrectState' });
+    assert.deepEqual((await call('DescribeSnapshots')).Snapshots, []);
+    await call('CreateSnapshots', { InstanceSpecification });
+    assert.equal((await call('DescribeSnapshots')).Snapshots.length, 2);
+  });
+
+  test('keeps the machine frozen as long as one of two that are taken at once needs it', async () => {
+    const { call, drivers, launchOne, idle } = await snapshotWorld();
+    const id = await launchOne({ BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }] });
+    const take = drivers.volumes.snapshot.bind(drivers.volumes);
+    const slow = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    drivers.volumes.snapshot = async (volumeId, snapshotId) => {
+      begun.resolve();
+      await slow.promise;
+      return take(volumeId, snapshotId);
+    };
+    const both = { InstanceSpecification: { InstanceId: id } };
+    const first = call('CreateSnapshots', both);
+    await begun.promise;
+    drivers.volumes.snapshot = take;
+    await call('CreateSnapshots', both);
+    assert.equal(drivers.compute.isFrozen(id), true);
+    slow.resolve();
+    await first;
+    assert.equal(drivers.compute.isFrozen(id), false);
+    await idle();
+    assert.equal((await call('DescribeSnapshots')).Snapshots.length, 4);
+  });
+
+  test('lets the machine go when it could not be frozen in time', async () => {
+    const { call, drivers, launchOne } = await snapshotWorld();
+    const id = await launchOne({ BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }] });
+    const freeze = drivers.compute.freeze.bind(drivers.compute);
+    drivers.compute.freeze = async (machine, frozen) => {
+      await freeze(machine, frozen);
+      if (frozen) throw new Error('it did not freeze within 5 s');
+    };
+    await assert.rejects(call('CreateSnapshots', { InstanceSpecification: { InstanceId: id } }));
+    assert.equal(drivers.compute.isFrozen(id), false);
   });
 });

@@ -31,6 +31,7 @@ import {
 } from '../records.ts';
 import { instanceStores } from '../volume/instance-store.ts';
 import { type VolumeAttachmentRecord, volumeAttachments, volumes } from '../volume/volume.ts';
+import { isHeld } from './frozen.ts';
 import {
   instanceOfVolume,
   machineVolumes,
@@ -121,7 +122,7 @@ export function instanceLoop(context: LoopContext): Reconciler {
     const known = last?.boot === machine.boot ? last.frozen : undefined;
     // What a recovery left behind on a failed host does not come to life again before it is killed.
     const leftBehind = !canShutDown(instance, machine);
-    if (known !== wanted && (wanted || !leftBehind)) {
+    if (known !== wanted && (wanted || !(leftBehind || isHeld(drivers.compute, id)))) {
       frozen.delete(id);
       await drivers.compute.freeze(id, wanted);
       frozen.set(id, { boot: machine.boot, frozen: wanted });

@@ -12,6 +12,7 @@ import { type PreparationContext, prepared, type RequestContext, type Scope } fr
 import { invalidParameterValue, required } from '../errors.ts';
 import { isHit, isHostFailed } from '../fault/impairment.ts';
 import { type ImageRecord, images } from '../image/image.ts';
+import { whileFrozen } from '../instance/frozen.ts';
 import { instanceOf } from '../instance/power.ts';
 import { instances } from '../records.ts';
 import { specifiedTags, tagList } from '../tags.ts';
@@ -49,24 +50,20 @@ export async function takeSnapshots(
   region: string,
   wanted: readonly { readonly volumeId: string; readonly snapshotId: string }[],
 ): Promise<Taken[]> {
-  const take = async ({ volumeId, snapshotId }: (typeof wanted)[number]): Promise<Taken> => ({
-    volumeId,
-    snapshotId,
-    taken: await drivers.volumes.snapshot(volumeId, snapshotId),
-  });
+  const take = () =>
+    Promise.all(
+      wanted.map(async ({ volumeId, snapshotId }): Promise<Taken> => {
+        return { volumeId, snapshotId, taken: await drivers.volumes.snapshot(volumeId, snapshotId) };
+      }),
+    );
   const first = wanted[0] && store.get(volumeAttachments, region, wanted[0].volumeId);
   const instanceId = first?.spec.instanceId;
-  if (wanted.length < 2 || instanceId === undefined) return Promise.all(wanted.map(take));
-  if (!isStillFrozen(store, region, instanceId)) await drivers.compute.freeze(instanceId, true);
-  try {
-    return await Promise.all(wanted.map(take));
-  } finally {
-    if (!isStillFrozen(store, region, instanceId)) await drivers.compute.freeze(instanceId, false);
-  }
+  if (wanted.length < 2 || instanceId === undefined) return take();
+  return whileFrozen(drivers.compute, instanceId, () => isFrozenAnyway(store, region, instanceId), take);
 }
 
 /** Is its processor stopped for a reason of its own, a fault? */
-function isStillFrozen(reader: Reader, region: string, instanceId: string): boolean {
+function isFrozenAnyway(reader: Reader, region: string, instanceId: string): boolean {
   const instance = reader.get(instances, region, instanceId);
   const boot = instance?.status.machine?.boot;
   if (!instance || boot === undefined) return false;
@@ -119,13 +116,22 @@ export function recordSnapshot(
   });
 }
 
-/** A volume that a snapshot can be taken of, or was just before. Throws `InvalidVolume.NotFound` and `IncorrectState`. */
-function snapshotable(scope: Scope, id: string | undefined): VolumeRecord {
+/**
+ * A volume that a snapshot was taken of just before, or could be, on a dry run. Throws `InvalidVolume.NotFound`, and
+ * `IncorrectState` for one that is not there or was not when the call came.
+ */
+function snapshotable(
+  scope: Scope,
+  id: string | undefined,
+  { DryRun }: { readonly DryRun?: boolean | undefined },
+  taken: Taken | undefined,
+): VolumeRecord {
   const volume = volumeOf(scope, id);
   if (!isThere(volume)) {
     const state = volumeState(volume, undefined);
     throw incorrectState(`The volume '${volume.id}' is in the '${state}' state.`);
   }
+  if (!taken && !DryRun) throw incorrectState(`The volume '${volume.id}' was not ready for a snapshot yet.`);
   return volume;
 }
 
@@ -136,7 +142,7 @@ export const createSnapshot = prepared(
     refuseParameters('CreateSnapshot', input, ['OutpostArn']);
     if (input.Location === 'local') throw unsupported('local snapshots');
     const snapshot = recordSnapshot(context, {
-      volume: snapshotable(context, input.VolumeId),
+      volume: snapshotable(context, input.VolumeId, input, taken),
       description: input.Description ?? '',
       tags: specifiedTags(input.TagSpecifications, 'snapshot'),
       taken,
@@ -186,14 +192,12 @@ export const createSnapshots = prepared(
     checkExcluded(context, specification);
     const tags = specifiedTags(input.TagSpecifications, 'snapshot');
     const byVolume = new Map(taken.map((one) => [one.volumeId, one]));
-    const ids = input.DryRun
-      ? volumesOfInstance(context.tx, context.region, specification)
-      : taken.map(({ volumeId }) => volumeId);
+    const ids = volumesOfInstance(context.tx, context.region, specification);
     if (ids.length === 0) {
       throw invalidParameterValue(`The instance '${instance.id}' has no volume to take a snapshot of.`);
     }
     const made = ids.map((id) => {
-      const volume = snapshotable(context, id);
+      const volume = snapshotable(context, id, input, byVolume.get(id));
       const own = input.CopyTagsFromSource === 'volume' ? { ...volume.tags, ...tags } : tags;
       const description = input.Description ?? '';
       return recordSnapshot(context, { volume, description, tags: own, taken: byVolume.get(id) });

@@ -126,8 +126,7 @@ export function volumeState(
   attachment: VolumeAttachmentRecord | undefined,
 ): 'creating' | 'available' | 'in-use' | 'deleting' | 'error' {
   if (spec.wanted === 'deleted') return 'deleting';
-  if (status.state === 'error') return 'error';
-  return attachment ? 'in-use' : status.state;
+  return status.state === 'available' && attachment ? 'in-use' : status.state;
 }
 
 /** As `VolumeAttachmentState` of the API. */
