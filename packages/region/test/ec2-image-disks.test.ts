@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type * as ec2 from '@aws-sdk/client-ec2';
+import { seededRandom } from '../src/clock.ts';
+import { silentLog } from '../src/log.ts';
+import { images } from '../src/services/ec2/image/image.ts';
+import { imageLoop } from '../src/services/ec2/image/loop.ts';
+import { snapshotLoop } from '../src/services/ec2/snapshot/loop.ts';
+import { snapshots } from '../src/services/ec2/snapshot/snapshot.ts';
 import { ec2World, REGION } from './ec2-world.ts';
 
 async function imageWorld() {
@@ -81,6 +87,10 @@ describe('an image with data volumes', () => {
       ['/dev/sdc', 3, 'gp2', false],
     ]);
     assert.deepEqual(await contents(await launchOne({ ImageId: more })), ['root of it', 'data of it', '']);
+    const root = { DeviceName: '/dev/sda1', Ebs: { VolumeSize: 8, DeleteOnTermination: false } };
+    const kept = await make({ InstanceId, Name: 'kept', BlockDeviceMappings: [root] });
+    assert.deepEqual(mapped(await image(kept))?.[0], ['/dev/xvda', 8, 'gp3', false]);
+    assert.equal(mapped(await image(kept))?.length, 2);
     const other = { DeviceName: '/dev/sdb', Ebs: { VolumeSize: 9 } };
     await assert.rejects(make({ InstanceId, Name: 'other', BlockDeviceMappings: [other] }), {
       code: 'InvalidBlockDeviceMapping',
@@ -188,6 +198,36 @@ describe('an image that is registered', () => {
     assert.deepEqual(await contents(await launchOne({ ImageId })), ['root of it', '']);
   });
 
+  test('is shown as it was registered, and so is its copy', async () => {
+    const { call, idle, source, disks, image } = await imageWorld();
+    const { SnapshotId } = await call('CreateSnapshot', {
+      VolumeId: (await disks(await source())).get('/dev/xvda'),
+    });
+    await idle();
+    const register = async (Name: string, input: object): Promise<string> => {
+      const { ImageId } = await call('RegisterImage', {
+        Name,
+        RootDeviceName: '/dev/xvda',
+        BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId } }],
+        ...input,
+      });
+      await idle();
+      return ImageId;
+    };
+    const shown = async (id: string) => {
+      const { EnaSupport, SriovNetSupport, BootMode } = await image(id);
+      return [EnaSupport, SriovNetSupport, BootMode];
+    };
+    assert.deepEqual(await shown(await register('bare', {})), [false, undefined, undefined]);
+    const asked = { EnaSupport: true, SriovNetSupport: 'simple', BootMode: 'legacy-bios' };
+    const ImageId = await register('asked', asked);
+    assert.deepEqual(await shown(ImageId), [true, 'simple', 'legacy-bios']);
+    const copy = await call('CopyImage', { SourceRegion: REGION, SourceImageId: ImageId, Name: 'copy' });
+    assert.deepEqual(await shown(copy.ImageId), [true, 'simple', 'legacy-bios']);
+    await assert.rejects(register('uefi', { BootMode: 'uefi' }), { code: 'UnsupportedOperation' });
+    await assert.rejects(register('odd', { SriovNetSupport: 'odd' }), { code: 'InvalidParameterValue' });
+  });
+
   test('is refused where nothing could boot', async () => {
     const { call, idle, source, disks } = await imageWorld();
     const data = (await disks(await source())).get('/dev/sdb');
@@ -209,6 +249,28 @@ describe('an image that is registered', () => {
 });
 
 describe('a copy', () => {
+  test('of an image is available only when all of its snapshots are complete', async () => {
+    const { call, clock, drivers, region, source, make, image } = await imageWorld();
+    const SourceImageId = await make({ InstanceId: await source() });
+    await region.engine.stop();
+    const { ImageId } = await call('CopyImage', { SourceRegion: REGION, SourceImageId, Name: 'near' });
+    const { store, settings } = region;
+    const context = { store, drivers, clock, settings, random: seededRandom(1), log: silentLog };
+    const [imaging, copying] = [imageLoop(context), snapshotLoop(context)];
+    const key = { kind: images.kind, region: REGION, id: ImageId };
+    await imaging.reconcile(key);
+    assert.equal((await image(ImageId)).State, 'pending');
+    for (const snapshot of store.list(snapshots, REGION)) {
+      await copying.reconcile(snapshot);
+      assert.deepEqual(
+        [...imaging.keysFor(snapshot)].map(({ id }) => id),
+        snapshot.spec.volumeId === 'vol-ffffffff' ? [ImageId] : [],
+      );
+    }
+    await imaging.reconcile(key);
+    assert.equal((await image(ImageId)).State, 'available');
+  });
+
   test('of an image goes to another region, and lives on without what it was copied from', async () => {
     const { call, idle, source, make, image, imageId, drivers, errors } = await imageWorld();
     const SourceImageId = await make({ InstanceId: await source() });

@@ -100,6 +100,7 @@ function copy(input: ec2.CopyImageRequest, context: RequestContext): string {
     layers: image.layers,
     disks,
     source: { imageId: sourceId, region: from.region },
+    ...(image.support && { support: image.support }),
     tags: {
       ...(input.CopyImageTags && Object.fromEntries(own)),
       ...specifiedTags(input.TagSpecifications, 'image', ['snapshot']),

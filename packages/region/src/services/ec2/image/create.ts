@@ -9,7 +9,7 @@ import { refuseParameters, unsupported } from '../../common/errors.ts';
 import { newId } from '../../common/names.ts';
 import { type PreparationContext, prepared, type RequestContext, type Scope } from '../../common/service.ts';
 import * as compute from '../compute-errors.ts';
-import { missingParameter, required } from '../errors.ts';
+import { invalidParameterValue, missingParameter, required } from '../errors.ts';
 import { instanceOf } from '../instance/power.ts';
 import { stateOf } from '../instance/state.ts';
 import { type Instance, instances } from '../records.ts';
@@ -27,7 +27,14 @@ import {
 } from '../volume/volume.ts';
 import { checkVolumeType, performanceOf, volumeShape } from '../volume/volume-type.ts';
 import { ownImage } from './describe.ts';
-import { findBaseImage, type ImageDisk, type ImageSpec, images, importBaseImages } from './image.ts';
+import {
+  findBaseImage,
+  type ImageDisk,
+  type ImageSpec,
+  type ImageSupport,
+  images,
+  importBaseImages,
+} from './image.ts';
 import { deregisterImported, rememberFormerImage } from './mapping.ts';
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html */
@@ -224,6 +231,16 @@ export const createImage = prepared(
 
 const kernelNameOf = ({ spec }: VolumeAttachmentRecord): string => kernelName(spec.device);
 
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html */
+function registeredSupport(input: ec2.RegisterImageRequest): ImageSupport {
+  const { BootMode: bootMode, EnaSupport: ena = false, SriovNetSupport: sriovNet } = input;
+  if (bootMode === 'uefi') throw unsupported('the boot mode uefi');
+  if (sriovNet && sriovNet !== 'simple') {
+    throw invalidParameterValue(`Value (${sriovNet}) for parameter sriovNetSupport is invalid.`);
+  }
+  return { ena, ...(bootMode && { bootMode }), ...(sriovNet && { sriovNet: 'simple' }) };
+}
+
 /** An image of a root volume's snapshot. One of a data volume has nothing under it that could boot. */
 export const registerImage = prepared(
   importBaseImages,
@@ -263,14 +280,13 @@ export const registerImage = prepared(
       name,
       description: input.Description ?? '',
       layers: rootLayers,
-      disks: [root, ...furtherDisks(context, mappings, rootNames)],
+      support: registeredSupport(input),
+      disks: [root, ...furtherDisks(context, mappings, new Set([kernelName(ROOT_DEVICE)]))],
       tags: specifiedTags(input.TagSpecifications, 'image'),
     });
     return { ImageId: id };
   },
 );
-
-const rootNames: ReadonlySet<string> = new Set(['xvda', 'xvda1']);
 
 /** Instances that run from it go on; its snapshots stay, unless they are to go too and no other image needs them. */
 export function deregisterImage(

@@ -15,12 +15,16 @@ import {
   type Image,
   type ImageDisk,
   type ImageRecord,
+  type ImageSupport,
   images,
   importBaseImages,
+  USUAL_SUPPORT,
 } from './image.ts';
 import { mappedImagesAsked } from './mapping.ts';
 import { changedPermissions, permissionsAfter, shapePermission } from './permission.ts';
 import { publicImagesAsked } from './public-image.ts';
+
+const supportOf = ({ support }: Image): ImageSupport => support ?? USUAL_SUPPORT;
 
 const ofDisks =
   (value: (disk: ImageDisk) => string | undefined) =>
@@ -38,7 +42,7 @@ const fields: FilterFields<Image> = {
   'block-device-mapping.volume-type': ofDisks(({ volumeType }) => volumeType),
   'creation-date': ({ createdAt }) => new Date(createdAt).toISOString(),
   description: ({ description }) => description,
-  'ena-support': () => 'true',
+  'ena-support': (image) => truth(supportOf(image).ena),
   hypervisor: () => 'xen',
   'image-id': ({ id }) => id,
   'image-type': () => 'machine',
@@ -85,8 +89,9 @@ const shape = (image: Image): ec2.Image => ({
   CreationDate: new Date(image.createdAt).toISOString(),
   Architecture: image.architecture,
   BlockDeviceMappings: image.disks.map(shapeDisk),
-  BootMode: 'uefi-preferred',
-  EnaSupport: true,
+  BootMode: supportOf(image).bootMode,
+  EnaSupport: supportOf(image).ena,
+  SriovNetSupport: supportOf(image).sriovNet,
   Hypervisor: 'xen',
   PlatformDetails: 'Linux/UNIX',
   RootDeviceName: ROOT_DEVICE,
@@ -120,7 +125,7 @@ export const describeImages = prepared(
     const isAnswered = applyFilters(amazons, input.Filters, fields, ({ tags }) => tags).length > 0;
     const asked = [
       ...here,
-      ...mappedImagesAsked(context, input),
+      ...mappedImagesAsked(context, input, here),
       ...publicImagesAsked(context, input, here, isAnswered),
     ];
     const { items, NextToken } = select(context, input, {

@@ -25,6 +25,16 @@ export interface ImageDisk extends VolumeShape {
   readonly deleteOnTermination: boolean;
 }
 
+/** What an image says of the machines that it fits. Every instance is the same here: it is shown as it was registered. */
+export interface ImageSupport {
+  readonly ena: boolean;
+  readonly bootMode?: 'legacy-bios' | 'uefi-preferred';
+  readonly sriovNet?: 'simple';
+}
+
+/** Of every image that nobody has registered. */
+export const USUAL_SUPPORT: ImageSupport = { ena: true, bootMode: 'uefi-preferred' };
+
 export interface ImageSpec {
   readonly name: string;
   readonly description: string;
@@ -40,6 +50,8 @@ export interface ImageSpec {
   /** Copied from this image. */
   readonly source?: { readonly imageId: string; readonly region: string };
   readonly launchPermissions?: readonly Permission[];
+  /** None: the usual. */
+  readonly support?: ImageSupport;
 }
 
 /** Written by the loop `ec2.image`. */
@@ -52,7 +64,7 @@ export const images = resourceType<ImageSpec, ImageStatus>('ec2.image');
 export type ImageRecord = ResourceOf<typeof images>;
 
 /** The size that is shown for an image which says nothing of it: the smallest that Debian's own images ask for. */
-export const smallestVolumeGib = (sizeBytes: number): number => Math.max(8, Math.ceil(sizeBytes / 2 ** 30));
+const smallestVolumeGib = (sizeBytes: number): number => Math.max(8, Math.ceil(sizeBytes / 2 ** 30));
 
 /** The image of AWS's, or of an import, that is shown with this snapshot. */
 export const imageOfBaseSnapshot = (scope: Scope, snapshotId: string): Image | undefined =>
@@ -63,7 +75,7 @@ export const baseImageId = (region: string, name: string): string =>
   `ami-0${createHash('sha256').update(`${region}\n${name}`).digest('hex').slice(0, 16)}`;
 
 /** The snapshot that an image of AWS's is shown with. */
-export const baseSnapshotId = (region: string, name: string): string =>
+const baseSnapshotId = (region: string, name: string): string =>
   `snap-0${createHash('sha256').update(`snapshot\n${region}\n${name}`).digest('hex').slice(0, 16)}`;
 
 /** An image, whoever made it. */
@@ -83,6 +95,7 @@ export interface Image {
   /** What a root volume begins with. */
   readonly origin: VolumeOrigin;
   readonly launchPermissions: readonly Permission[];
+  readonly support?: ImageSupport;
   readonly createdAt: TimeMs;
   readonly sourceInstanceId?: string;
   /** Copied from this image. */
@@ -142,6 +155,7 @@ function fromRecord(
     disks: [root, ...others],
     origin: tx.get(snapshots, region, snapshotId)?.spec.contents ?? { kind: 'snapshot', snapshotId },
     launchPermissions,
+    ...(spec.support && { support: spec.support }),
     createdAt,
     ...(spec.instanceId !== undefined && { sourceInstanceId: spec.instanceId }),
     ...(spec.source && { source: spec.source }),

@@ -17,7 +17,7 @@ import { baseImages, type ImageRecord, images, recordBaseImages } from './image.
 
 /** Snapshots that fail for this long are given up, so that the instance comes back. */
 const GIVE_UP_AFTER_MS = 300_000;
-/** A machine that is still on is looked at again, should nobody say that it is off. */
+/** What an image waits for is looked at again, should nobody say that it is so: a machine that is off, a copy's end. */
 const LOOK_AGAIN_MS = 5_000;
 
 interface Failure {
@@ -28,12 +28,11 @@ interface Failure {
 export function imageLoop(context: LoopContext): Reconciler {
   const { store, drivers, clock } = context;
 
-  /** Those of its snapshots that wait for it. */
   const pendingSnapshots = ({ region, spec }: ImageRecord): SnapshotRecord[] =>
     spec.disks
       .map(({ snapshotId }) => store.get(snapshots, region, snapshotId ?? ''))
-      .filter((snapshot) => snapshot?.status.state === 'pending' && !snapshot.spec.taken)
-      .filter((snapshot) => snapshot !== undefined);
+      .filter((snapshot) => snapshot !== undefined)
+      .filter(({ status }) => status.state === 'pending');
 
   const end = (key: ResourceKey, failure?: Failure): void =>
     store.transaction((tx) => {
@@ -57,6 +56,8 @@ export function imageLoop(context: LoopContext): Reconciler {
   const take = async (image: ImageRecord): Promise<Failure | 'later' | undefined> => {
     const { instanceId, beforeBoot } = image.spec;
     const pending = pendingSnapshots(image);
+    // Copies complete by themselves, and nothing can be launched before they have.
+    if (pending.some(({ spec }) => spec.taken)) return 'later';
     if (instanceId === undefined || pending.length === 0) return undefined;
     const existing = new Set((await drivers.volumes.listSnapshots()).map(({ id }) => id));
     const missing = pending.filter(({ id }) => !existing.has(id));

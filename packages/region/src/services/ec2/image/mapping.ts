@@ -24,7 +24,7 @@ export type ImageMapping = ResourceOf<typeof imageMappings>;
 export const formerImages = resourceType<Record<string, never>, null>('ec2.former-image');
 
 /** What an instance says of its mapped image. Terraform and CloudFormation pass over tags that begin with `aws:`. */
-export const MAPPING_TAG = 'aws:holdfast:image';
+const MAPPING_TAG = 'aws:holdfast:image';
 
 /** The newest available image of that id or name, or whose name begins with it: `debian-12`. */
 export function imageNamed(images: readonly Image[], name: string): Image | undefined {
@@ -48,14 +48,14 @@ export function mappedImage(scope: Scope, id: string, images: readonly Image[]):
   return target && { ...target, id, isPublic: true, mappedTo: target.name };
 }
 
-/** Mapped images that a DescribeImages asks for by id, beside those that it finds among all. */
+/** Mapped images that a DescribeImages asks for by id, beside those that it finds among all (`images`). */
 export function mappedImagesAsked(
   scope: Scope,
   input: Pick<ec2.DescribeImagesRequest, 'ImageIds' | 'Filters'>,
+  images: readonly Image[],
 ): Image[] {
   const filtered = (input.Filters ?? []).filter(({ Name }) => Name === 'image-id');
   const ids = new Set([...(input.ImageIds ?? []), ...filtered.flatMap(({ Values }) => Values ?? [])]);
-  const images = allImages(scope);
   for (const { id } of images) ids.delete(id);
   return [...ids]
     .filter((id) => IMAGE_ID.test(id))

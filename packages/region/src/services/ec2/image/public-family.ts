@@ -11,8 +11,8 @@ import type { VolumeType } from '../volume/volume.ts';
 
 /** What AWS calls the owner of the images that it makes itself. */
 export const AMAZON_ACCOUNT = '137112412989';
-export const CANONICAL_ACCOUNT = '099720109477';
-export const DEBIAN_ACCOUNT = '136693071363';
+const CANONICAL_ACCOUNT = '099720109477';
+const DEBIAN_ACCOUNT = '136693071363';
 
 type Architecture = 'x86_64' | 'arm64';
 

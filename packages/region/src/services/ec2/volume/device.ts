@@ -1,5 +1,6 @@
 /**
- * Names of block devices. `/dev/sdf`, `/dev/xvdf` and `xvdf` are one place in a machine: its kernel calls it xvdf.
+ * Names of block devices. `/dev/sdf`, `/dev/xvdf` and `xvdf` are one place in a machine: its kernel calls it xvdf. Images
+ * call their root `/dev/xvda` here; `/dev/sda1`, as many of AWS's do, means the same.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
  */
 import { deviceInvalid } from './errors.ts';
@@ -11,14 +12,11 @@ const NAME = /^(?:\/dev\/)?(?:sd([a-z](?:[1-9]|1[0-5])?)|xvd([a-z](?:[1-9]|1[0-5
 export function kernelName(device: string): string {
   const match = NAME.exec(device);
   if (!match) throw deviceInvalid(device);
-  return `xvd${match[1] ?? match[2]}`;
+  const name = `xvd${match[1] ?? match[2]}`;
+  return name === 'xvda1' ? 'xvda' : name;
 }
 
-/** Images call their root `/dev/xvda` here; `/dev/sda1`, as many of AWS's do, means the same. */
-export function isRootDevice(device: string): boolean {
-  const name = kernelName(device);
-  return name === kernelName(ROOT_DEVICE) || name === 'xvda1';
-}
+export const isRootDevice = (device: string): boolean => kernelName(device) === kernelName(ROOT_DEVICE);
 
 /** The name with its folder, as a machine is told it. */
 export const devicePath = (device: string): string =>

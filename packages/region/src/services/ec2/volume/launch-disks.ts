@@ -12,7 +12,7 @@ import { missingParameter } from '../errors.ts';
 import type { Image, ImageDisk } from '../image/image.ts';
 import { recordAttachment, volumeLimit } from './attach.ts';
 import { DEFAULT_VOLUME_TYPE, fromSnapshot, makeVolume } from './create.ts';
-import { isRootDevice, kernelName } from './device.ts';
+import { kernelName } from './device.ts';
 import { attachmentLimitExceeded } from './errors.ts';
 import { ROOT_DEVICE, type VolumeShape } from './volume.ts';
 import { checkVolumeType, volumeShape } from './volume-type.ts';
@@ -69,7 +69,7 @@ function mappings(image: Image, asked: readonly BlockDeviceMapping[]): Map<strin
   );
   const seen = new Set<string>();
   for (const { DeviceName: device = '', Ebs: ebs, NoDevice, VirtualName } of asked) {
-    const name = isRootDevice(device) ? root : kernelName(device);
+    const name = kernelName(device);
     if (seen.has(name)) {
       throw invalidBlockDeviceMapping(`The device '${device}' is used in more than one block-device mapping`);
     }
