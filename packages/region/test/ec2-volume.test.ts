@@ -221,6 +221,7 @@ describe('an attached volume', () => {
       [{ VolumeId: rootId, Force: true }, 'OperationNotPermitted'],
       [{ VolumeId: volumeId, InstanceId: await launchIn() }, 'InvalidAttachment.NotFound'],
       [{ VolumeId: volumeId, Device: '/dev/sdz' }, 'InvalidParameterValue'],
+      [{ VolumeId: rootId, Device: '/dev/sda1' }, 'OperationNotPermitted'],
     ];
     for (const [input, code] of detachRefusals)
       await assert.rejects(call('DetachVolume', input), { code }, `${code} ${JSON.stringify(input)}`);
@@ -236,6 +237,13 @@ describe('an attached volume', () => {
     const devices = [...letters, '/dev/xvdba'];
     for (const device of devices) await attach(await make({ Size: 1 }), id, device);
     await assert.rejects(attach(await make(), id, '/dev/xvdbb'), { code: 'AttachmentLimitExceeded' });
+    // Two interfaces and two disks of its host leave 24, as the page has it.
+    const host = await launchIn(ZONE, {
+      InstanceType: 'm5d.4xlarge',
+      NetworkInterfaces: [{ DeviceIndex: 0 }, { DeviceIndex: 1 }],
+      BlockDeviceMappings: letters.slice(0, 23).map((DeviceName) => ({ DeviceName, Ebs: { VolumeSize: 1 } })),
+    });
+    await assert.rejects(attach(await make(), host, '/dev/sdz'), { code: 'AttachmentLimitExceeded' });
   });
 });
 

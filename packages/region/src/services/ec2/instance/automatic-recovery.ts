@@ -18,7 +18,7 @@ import { recoverInstance, recoveryObstacle } from './recover.ts';
  * action, which acts within minutes, is the faster way.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cloudwatch-recovery.html
  */
-export const AUTOMATIC_RECOVERY_AFTER_MS = 300_000;
+const AUTOMATIC_RECOVERY_AFTER_MS = 300_000;
 
 /** Since when the system check of the boot that is wanted fails. After a recovery, the old boot's says nothing. */
 const failingSince = (instance: Instance): number | undefined => {

@@ -15,7 +15,7 @@ import { instanceOf } from './power.ts';
 import { stateOf } from './state.ts';
 
 /** AWS tries no more often with one instance. */
-export const RECOVERIES_A_DAY = 3;
+const RECOVERIES_A_DAY = 3;
 const DAY_MS = 86_400_000;
 
 export type Recovery =

@@ -23,11 +23,12 @@ import {
 } from './volume.ts';
 
 /**
- * How many volumes an instance can have: 28 attachments with its interfaces on Nitro, 40 volumes on Xen.
+ * How many volumes an instance can have: 28 attachments with its interfaces and NVMe disks on Nitro, 40 volumes on Xen.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/volume_limits.html
  */
 export function volumeLimit(instanceType: string, interfaces: number): number {
-  return instanceTypes.get(instanceType)?.hypervisor === 'xen' ? 40 : 28 - interfaces;
+  const type = instanceTypes.get(instanceType);
+  return type?.hypervisor === 'xen' ? 40 : 28 - interfaces - (type?.disks?.count ?? 0);
 }
 
 export const shapeAttachment = (attachment: VolumeAttachmentRecord): ec2.VolumeAttachment => ({

@@ -131,7 +131,7 @@ export function createVolume(input: ec2.CreateVolumeRequest, context: RequestCon
     { call: 'CreateVolume', token: input.ClientToken, input, mismatch: idempotentParameterMismatch },
     () => [create(input, context).id],
   );
-  return shapeVolume(volumeOf(context, id), undefined);
+  return shapeVolume(volumeOf(context, id), attachmentOf(context.tx, context.region, id));
 }
 
 /** A volume that nothing has goes, and with it what is on it; snapshots of it stay. */

@@ -21,10 +21,10 @@ import {
 } from './volume.ts';
 import { shownPerformance } from './volume-type.ts';
 
-export type Attachments = ReadonlyMap<string, VolumeAttachmentRecord>;
+type Attachments = ReadonlyMap<string, VolumeAttachmentRecord>;
 
 /** What has which volume, looked up once for a whole call. */
-export const attachmentsByVolume = ({ tx, region }: Scope): Attachments =>
+const attachmentsByVolume = ({ tx, region }: Scope): Attachments =>
   new Map(tx.list(volumeAttachments, region).map((attachment) => [attachment.id, attachment]));
 
 const zoneIdOf = ({ region, spec }: VolumeRecord): string | undefined => zoneNamed(region, spec.zone)?.id;

@@ -6,7 +6,7 @@
  */
 import type { MachineVolume } from '../../../drivers/compute.ts';
 import type { VolumeSpec } from '../../../drivers/volume.ts';
-import type { Reader } from '../../../store/store.ts';
+import type { Store } from '../../../store/store.ts';
 import { stateOf } from '../instance/state.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { type Instance, instances } from '../records.ts';
@@ -39,19 +39,10 @@ export const instanceOfStore = (volumeId: string): string | undefined =>
   /^(i-[0-9a-f]+)-ephemeral\d+-\d+$/.exec(volumeId)?.[1];
 
 /** Stores that no instance has any more: it was stopped, started anew or is gone. */
-export function isForgottenStore(
-  reader: Pick<Reader, 'get'>,
-  regions: Iterable<string>,
-  id: string,
-): boolean {
-  const instanceId = instanceOfStore(id);
-  if (instanceId === undefined) return false;
-  for (const region of regions) {
-    const instance = reader.get(instances, region, instanceId);
-    if (!instance) continue;
-    const state = stateOf(instance);
-    const ended = state === 'stopped' || state === 'terminated';
-    return ended || !instanceStores(instance).some((store) => store.id === id);
-  }
-  return true;
+export function isForgottenStore(store: Pick<Store, 'everywhere'>, volumeId: string): boolean {
+  const instance = store.everywhere(instances).find(({ id }) => id === instanceOfStore(volumeId));
+  if (!instance) return true;
+  const state = stateOf(instance);
+  const ended = state === 'stopped' || state === 'terminated';
+  return ended || !instanceStores(instance).some(({ id }) => id === volumeId);
 }

@@ -5,7 +5,6 @@
 import type { Reconciler } from '../../../reconcile/reconciler.ts';
 import type { Resource, ResourceKey } from '../../../store/resource.ts';
 import type { LoopContext } from '../../common/service.ts';
-import { instances } from '../records.ts';
 import { instanceOfStore, isForgottenStore } from './instance-store.ts';
 import { modificationState } from './modify.ts';
 import { GIB, type VolumeRecord, type VolumeStatus, volumeAttachments, volumes } from './volume.ts';
@@ -62,10 +61,11 @@ export function volumeLoop(context: LoopContext): Reconciler {
     store.transaction((tx) => tx.remove(key));
   };
 
-  const instanceRegions = (): Set<string> => new Set(store.everywhere(instances).map(({ region }) => region));
-
-  const isStray = (recorded: ReadonlyMap<string, string>, id: string): boolean =>
-    instanceOfStore(id) === undefined && !recorded.has(id);
+  /** Of a volume that has no record under the key that names it. */
+  const isStray = (id: string): boolean =>
+    instanceOfStore(id) === undefined
+      ? !store.everywhere(volumes).some((volume) => volume.id === id)
+      : isForgottenStore(store, id);
 
   return {
     name: 'ec2.volume',
@@ -77,10 +77,9 @@ export function volumeLoop(context: LoopContext): Reconciler {
     },
 
     async found() {
-      const regions = new Map(store.everywhere(volumes).map(({ id, region }) => [id, region]));
       const existing = await drivers.volumes.list();
       return existing
-        .filter(({ id }) => isForgottenStore(store, instanceRegions(), id) || isStray(regions, id))
+        .filter(({ id }) => isStray(id))
         .map(({ id }) => ({ kind: volumes.kind, region: 'global', id }));
     },
 
@@ -88,10 +87,7 @@ export function volumeLoop(context: LoopContext): Reconciler {
       const volume = store.get(volumes, key.region, key.id);
       if (!volume) {
         // Named when it was found without a record, or when its record went: it may have one by now.
-        const stray = !store.everywhere(volumes).some(({ id }) => id === key.id);
-        const unneeded =
-          instanceOfStore(key.id) === undefined ? stray : isForgottenStore(store, instanceRegions(), key.id);
-        if (unneeded) await drivers.volumes.remove(key.id);
+        if (isStray(key.id)) await drivers.volumes.remove(key.id);
         return undefined;
       }
       if (volume.spec.wanted === 'deleted') {
