@@ -46,7 +46,7 @@ export interface AttachedVolume {
 const freeWithinMs = 10_000;
 
 /** As the kernels of AWS's Xen instances name it: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html */
-export const guestName = (device: string, role: MachineVolume['role']): string => {
+const guestName = (device: string, role: MachineVolume['role']): string => {
   if (role === 'root') return 'xvda';
   const name = device.replace(/^\/dev\//, '').replace(/^sd/, 'xvd');
   if (!/^[a-z][a-z0-9]{0,15}$/.test(name)) throw new Error(`device ${JSON.stringify(device)} is not a name`);

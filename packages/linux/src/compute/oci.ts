@@ -13,8 +13,9 @@ import type { MachinePaths } from './record.ts';
  * What a machine's root may do, with the kernel's numbers: <linux/capability.h>. Not among them, each for a way out that
  * it was: CAP_SYS_ADMIN (a /proc of one's own has the host's core_pattern, which runs a program on the host; an ioctl on
  * a file bound in from the host stops its file system), CAP_DAC_READ_SEARCH (any file of a file system by its handle, from
- * one file of it), CAP_LINUX_IMMUTABLE (files that the host could not remove), CAP_MKNOD (other machines' volumes). The price: nothing can be mounted inside,
- * and the hostname is the one given, as in containers elsewhere. systemd leaves sandboxes out that it cannot set up.
+ * one file of it), CAP_LINUX_IMMUTABLE (files that the host could not remove), CAP_MKNOD (other machines' volumes). The
+ * price: it mounts nothing itself but asks the host to (its volumes), and the hostname is the one given, as in containers
+ * elsewhere. systemd leaves sandboxes out that it cannot set up.
  */
 const capabilityNumbers: Readonly<Record<string, number>> = {
   CAP_CHOWN: 0,

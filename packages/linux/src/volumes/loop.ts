@@ -60,7 +60,7 @@ function readDevice(number: number, name: string): string | undefined {
 }
 
 /** The file behind a loop device; undefined when it has none. */
-export const fileOfLoop = (number: number): string | undefined => readDevice(number, 'loop/backing_file');
+const fileOfLoop = (number: number): string | undefined => readDevice(number, 'loop/backing_file');
 
 /** The size of the block device. */
 export const loopBytes = (number: number): number => Number(readDevice(number, 'size') ?? 0) * 512;
