@@ -3,10 +3,11 @@
  * file systems grow. What it asks is checked here, and done in a thread of its own.
  */
 import { statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { attachedVolumes, presentVolumes } from '../compute/attached.ts';
 import { deviceNumber, LOOP_MAJOR } from '../compute/devices.ts';
-import { type MachinePaths, readRecord } from '../compute/record.ts';
+import { type InitProcess, type MachinePaths, readRecord } from '../compute/record.ts';
 import { isAlive } from '../host/process.ts';
 import { growMounted } from './grow.ts';
 import { loopBytes } from './loop.ts';
@@ -32,6 +33,18 @@ function readAct(operation: string, asked: URLSearchParams): MountWork['act'] {
   return { kind: 'mount', type, source: checkedPath(asked.get('source')), settings };
 }
 
+/** How long it may take until it is written down that a machine runs. Only a control process that died takes longer. */
+const writtenDownWithinMs = 10_000;
+
+/** A machine's init, if it lives. One that has only just begun may ask before it is written down that it has. */
+async function initOf(paths: MachinePaths): Promise<InitProcess | undefined> {
+  for (const until = performance.now() + writtenDownWithinMs; ; await delay(2)) {
+    const { phase, init } = readRecord(paths) ?? {};
+    if (phase === 'starting' && performance.now() < until) continue;
+    return init && isAlive(init) ? init : undefined;
+  }
+}
+
 /** Does what a machine asks for. Resolves with words for its user when it cannot be. */
 export async function serveRequest(
   paths: MachinePaths,
@@ -44,8 +57,8 @@ export async function serveRequest(
   } catch (error) {
     return (error as Error).message;
   }
-  const init = readRecord(paths)?.init;
-  if (!init || !isAlive(init)) return 'the instance does not run';
+  const init = await initOf(paths);
+  if (!init) return 'the instance does not run';
   // A volume that was pulled out can be unmounted, and nothing else.
   const volumes = (work.act.kind === 'unmount' ? attachedVolumes : presentVolumes)(paths).filter(
     ({ loop }) => loop !== undefined,
