@@ -133,7 +133,7 @@ describe('a process that dies after any number of driver calls', () => {
         const second = await ec2World({ drivers: world, storeFile });
         await second.idle();
         // Longer than data without a snapshot are kept.
-        await second.advance(130_000);
+        await second.advance(660_000);
         await assertConverged(second, `died after ${calls} driver calls`);
         await second.region.stop();
       }

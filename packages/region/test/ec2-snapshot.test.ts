@@ -91,7 +91,7 @@ describe('a snapshot', () => {
     await assert.rejects(call('CreateSnapshot', { VolumeId, TagSpecifications }), {
       code: 'InvalidParameterValue',
     });
-    await advance(minutes(3));
+    await advance(minutes(11));
     assert.deepEqual(await data(), []);
     assert.deepEqual((await call('DescribeSnapshots')).Snapshots, []);
   });
