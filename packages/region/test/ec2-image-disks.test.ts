@@ -194,8 +194,21 @@ describe('an image that is registered', () => {
       ],
     });
     await idle();
-    assert.equal((await image(ImageId)).State, 'available');
-    assert.deepEqual(await contents(await launchOne({ ImageId })), ['root of it', '']);
+    const registered = await image(ImageId);
+    assert.deepEqual([registered.State, registered.RootDeviceName], ['available', '/dev/sda1']);
+    const devices = (mappings: ec2.BlockDeviceMapping[] = []) => mappings.map(({ DeviceName }) => DeviceName);
+    assert.deepEqual(devices(registered.BlockDeviceMappings), ['/dev/sda1', '/dev/sdb']);
+    const InstanceId = await launchOne({
+      ImageId,
+      BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 9 } }],
+    });
+    assert.deepEqual(await contents(InstanceId), ['root of it', '']);
+    const { Reservations } = await call('DescribeInstances', {
+      Filters: [{ Name: 'root-device-name', Values: ['/dev/sda1'] }],
+    });
+    const shown = Reservations[0].Instances[0];
+    assert.deepEqual([shown.InstanceId, shown.RootDeviceName], [InstanceId, '/dev/sda1']);
+    assert.deepEqual(devices(shown.BlockDeviceMappings), ['/dev/sda1', '/dev/sdb']);
   });
 
   test('is shown as it was registered, and so is its copy', async () => {

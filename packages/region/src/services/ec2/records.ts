@@ -183,6 +183,8 @@ export interface InstanceSpec {
   readonly imageId: string;
   /** Layers of its image, the base first; fixed at launch. */
   readonly layers: readonly string[];
+  /** What its image calls the root volume, such as `/dev/xvda` or `/dev/sda1`. */
+  readonly rootDevice: string;
   readonly instanceType: string;
   readonly zone: string;
   /** The logical host it lives on, such as `us-west-2a-h1`. */

@@ -259,7 +259,8 @@ export const registerImage = prepared(
       throw unsupported(`the virtualization type ${input.VirtualizationType}`);
     }
     const rootDevice = required(input.RootDeviceName, 'RootDeviceName');
-    if (!isRootDevice(rootDevice)) throw unsupported(`the root device ${rootDevice}: it is ${ROOT_DEVICE}`);
+    if (!isRootDevice(rootDevice))
+      throw unsupported(`the root device ${rootDevice}: it is ${ROOT_DEVICE} or /dev/sda1`);
     const mappings = input.BlockDeviceMappings ?? [];
     const rootMapping = mappings.find(({ DeviceName = '' }) => isRootDevice(DeviceName));
     const snapshotId = rootMapping?.Ebs?.SnapshotId;
@@ -272,7 +273,7 @@ export const registerImage = prepared(
     }
     const root = {
       ...furtherDisk(context, rootMapping),
-      device: ROOT_DEVICE,
+      device: rootDevice,
       deleteOnTermination: rootMapping.Ebs?.DeleteOnTermination ?? true,
     };
     const id = recordImage(context, {

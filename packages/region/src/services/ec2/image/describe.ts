@@ -7,7 +7,6 @@ import * as compute from '../compute-errors.ts';
 import { invalidParameterValue, missingParameter, required } from '../errors.ts';
 import { select, truth } from '../selection.ts';
 import { tagList } from '../tags.ts';
-import { ROOT_DEVICE } from '../volume/volume.ts';
 import {
   allImages,
   checkImageId,
@@ -51,7 +50,7 @@ const fields: FilterFields<Image> = {
   'owner-alias': ({ ownerAlias }) => ownerAlias,
   'owner-id': ({ ownerId }) => ownerId,
   platform: () => undefined,
-  'root-device-name': () => ROOT_DEVICE,
+  'root-device-name': ({ disks }) => disks[0].device,
   'root-device-type': () => 'ebs',
   'source-image-id': ({ source }) => source?.imageId,
   'source-image-region': ({ source }) => source?.region,
@@ -94,7 +93,7 @@ const shape = (image: Image): ec2.Image => ({
   SriovNetSupport: supportOf(image).sriovNet,
   Hypervisor: 'xen',
   PlatformDetails: 'Linux/UNIX',
-  RootDeviceName: ROOT_DEVICE,
+  RootDeviceName: image.disks[0].device,
   RootDeviceType: 'ebs',
   SourceImageId: image.source?.imageId,
   SourceImageRegion: image.source?.region,

@@ -8,7 +8,6 @@ import { defaultCredits, instanceTypes } from '../instance-types.ts';
 import { interfacesOfEndpoint, resolveSecurityGroups } from '../network/index.ts';
 import { type Instance, type InstanceSpec, networkInterfaces } from '../records.ts';
 import { changeDisks } from '../volume/attach.ts';
-import { ROOT_DEVICE } from '../volume/volume.ts';
 import { checkUserData } from './launch.ts';
 import { checkEbsOptimized, checkShutdownBehavior } from './launch-options.ts';
 import { instanceOf } from './power.ts';
@@ -36,7 +35,7 @@ export function describeInstanceAttribute(
     kernel: () => ({ KernelId: {} }),
     productCodes: () => ({ ProductCodes: [] }),
     ramdisk: () => ({ RamdiskId: {} }),
-    rootDeviceName: () => ({ RootDeviceName: { Value: ROOT_DEVICE } }),
+    rootDeviceName: () => ({ RootDeviceName: { Value: spec.rootDevice } }),
     sourceDestCheck: () => ({ SourceDestCheck: { Value: shown().SourceDestCheck } }),
     sriovNetSupport: () => ({ SriovNetSupport: {} }),
     userData: () => ({ UserData: spec.userData ? { Value: spec.userData } : {} }),

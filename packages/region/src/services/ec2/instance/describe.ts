@@ -8,7 +8,7 @@ import { invalidNextToken, invalidParameterCombination, invalidParameterValue } 
 import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { publicMapping, publicMappings } from '../network/public-mapping.ts';
 import { type Instance, instances, type NetworkInterface } from '../records.ts';
-import { ROOT_DEVICE, type VolumeAttachmentRecord } from '../volume/volume.ts';
+import type { VolumeAttachmentRecord } from '../volume/volume.ts';
 import { instancesOf } from './power.ts';
 import { diskStatus, type Surroundings, shapeReservations, stateReason, surroundings } from './shape.ts';
 import { shownState, stateCodes, stateOf } from './state.ts';
@@ -114,7 +114,7 @@ function filterFields(around: Surroundings): FilterFields<Instance> {
     'product-code': nothing,
     reason: ({ spec }) => spec.stateTransitionReason,
     'reservation-id': ({ spec }) => spec.reservationId,
-    'root-device-name': () => ROOT_DEVICE,
+    'root-device-name': ({ spec }) => spec.rootDevice,
     'root-device-type': () => 'ebs',
     'source-dest-check': interfaceValue((one) => String(one.spec.sourceDestCheck)),
     'spot-instance-request-id': nothing,

@@ -173,6 +173,7 @@ function commonSpec(scope: Scope, request: RunInstancesRequest, image: Image, ta
   return {
     imageId: image.id,
     layers: image.layers,
+    rootDevice: image.disks[0].device,
     instanceType,
     ...(keyPair && { keyName: keyPair.spec.name, publicKey: keyPair.spec.publicKey }),
     ...(userData !== undefined && { userData }),

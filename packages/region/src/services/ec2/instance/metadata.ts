@@ -8,7 +8,7 @@ import { privateDnsName, publicDnsName } from '../network/dns-name.ts';
 import { interfacesOfEndpoint, privateAddresses, publicMapping } from '../network/index.ts';
 import { placementGroups } from '../placement-group/placement-group.ts';
 import { type Instance, type NetworkInterface, securityGroups, subnets, vpcs } from '../records.ts';
-import { attachmentsOf, ROOT_DEVICE } from '../volume/volume.ts';
+import { attachmentsOf } from '../volume/volume.ts';
 
 /** Every key of an instance begins like this, so that a dead one's can be found. */
 export const keyPrefix = (instanceId: string): string => `instance/${instanceId}/`;
@@ -96,7 +96,7 @@ function instanceMetadata(
     securityGroups: groupNames(reader, region, primary?.securityGroupIds ?? []),
     ...(instanceTags === 'enabled' && { tags }),
     lifecycle: 'on-demand',
-    rootDeviceName: ROOT_DEVICE,
+    rootDeviceName: spec.rootDevice,
     ebsDeviceNames: ebsDevices(reader, instance),
     interfaces: attached.map((one) => interfaceMetadata(reader, one)),
     options: { endpoint, tokens, hopLimit },

@@ -16,12 +16,7 @@ import {
   vpcs,
 } from '../records.ts';
 import { tagList } from '../tags.ts';
-import {
-  attachmentState,
-  ROOT_DEVICE,
-  type VolumeAttachmentRecord,
-  volumeAttachments,
-} from '../volume/volume.ts';
+import { attachmentState, type VolumeAttachmentRecord, volumeAttachments } from '../volume/volume.ts';
 import { shownState, stateOf } from './state.ts';
 
 /** What stands around instances, looked up once for a whole call. */
@@ -208,7 +203,7 @@ function shapeMachine({ spec }: Instance, around: Surroundings): Partial<ec2.Ins
     VirtualizationType: 'hvm',
     EnaSupport: true,
     EbsOptimized: spec.ebsOptimized ?? false,
-    RootDeviceName: ROOT_DEVICE,
+    RootDeviceName: spec.rootDevice,
     RootDeviceType: 'ebs',
     CpuOptions: { CoreCount: Math.max(1, (type?.vcpus ?? 1) / threads), ThreadsPerCore: threads },
     CapacityReservationSpecification: { CapacityReservationPreference: spec.capacityReservations ?? 'open' },

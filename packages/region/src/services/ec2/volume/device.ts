@@ -1,6 +1,6 @@
 /**
  * Names of block devices. `/dev/sdf`, `/dev/xvdf` and `xvdf` are one place in a machine: its kernel calls it xvdf. Images
- * call their root `/dev/xvda` here; `/dev/sda1`, as many of AWS's do, means the same.
+ * call their root `/dev/xvda` here, or `/dev/sda1`, as many of AWS's do: that is one place too.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
  */
 import { deviceInvalid } from './errors.ts';

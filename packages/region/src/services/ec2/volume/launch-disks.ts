@@ -93,7 +93,7 @@ function mappings(image: Image, asked: readonly BlockDeviceMapping[]): Map<strin
     if (name === root && ebs.SnapshotId && ebs.SnapshotId !== below?.SnapshotId) {
       throw invalidBlockDeviceMapping('snapshotId can only be modified on EBS devices');
     }
-    devices.set(name, [name === root ? ROOT_DEVICE : device, merged(below, ebs)]);
+    devices.set(name, [name === root ? image.disks[0].device : device, merged(below, ebs)]);
   }
   return devices;
 }

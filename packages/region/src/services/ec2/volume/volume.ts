@@ -5,6 +5,7 @@ import { type ResourceOf, resourceType } from '../../../store/resource.ts';
 import type { Reader } from '../../../store/store.ts';
 import type { Scope } from '../../common/service.ts';
 import { required } from '../errors.ts';
+import type { Instance } from '../records.ts';
 import { noRootVolume, volumeIdMalformed, volumeNotFound } from './errors.ts';
 
 export type VolumeType = 'gp2' | 'gp3' | 'io1' | 'io2' | 'st1' | 'sc1' | 'standard';
@@ -82,7 +83,7 @@ export const volumeAttachments = resourceType<VolumeAttachmentSpec, VolumeAttach
 );
 export type VolumeAttachmentRecord = ResourceOf<typeof volumeAttachments>;
 
-/** The device that an instance's root volume appears as. */
+/** What images call their root volume here; one that is registered may call it `/dev/sda1`, which is the same place. */
 export const ROOT_DEVICE = '/dev/xvda';
 
 export const GIB = 2 ** 30;
@@ -115,9 +116,9 @@ export const attachmentsOf = (reader: Reader, region: string, instanceId: string
     .sort((a, b) => Number(b.spec.role === 'root') - Number(a.spec.role === 'root'));
 
 /** Throws when an instance has nothing to boot from: its root volume was detached. */
-export function checkHasRoot({ tx, region }: Scope, { id }: { readonly id: string }): void {
+export function checkHasRoot({ tx, region }: Scope, { id, spec }: Instance): void {
   const root = attachmentsOf(tx, region, id).find(({ spec }) => spec.role === 'root');
-  if (root?.spec.wanted !== 'attached') throw noRootVolume(id, ROOT_DEVICE);
+  if (root?.spec.wanted !== 'attached') throw noRootVolume(id, spec.rootDevice);
 }
 
 /** As `VolumeState` of the API. */
