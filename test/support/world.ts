@@ -3,7 +3,7 @@
  * machine. Each as sorted lines, so that they can be compared as a whole.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { DescribeLoadBalancersCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { findCgroupHost, listCgroups } from '@holdfast/linux/compute/cgroups.ts';
+import { entriesOf, foldersOf } from '@holdfast/linux/host/files.ts';
 import { listLinks } from '@holdfast/linux/host/links.ts';
 import { listNamespaces } from '@holdfast/linux/host/namespaces.ts';
 import { withNetlink } from '@holdfast/linux/host/netlink.ts';
@@ -23,8 +24,6 @@ import { processesBelow } from '@holdfast/linux/loadbalancer/process.ts';
 import { volumePaths } from '@holdfast/linux/volumes/index.ts';
 import { findLoops } from '@holdfast/linux/volumes/loop.ts';
 import type { Clients } from '../../packages/holdfast/src/demo/stack.ts';
-
-const foldersIn = (path: string): string[] => (existsSync(path) ? readdirSync(path).toSorted() : []);
 
 const textOf = (path: string): string => {
   try {
@@ -47,8 +46,7 @@ export function initProcesses(layout: HostLayout): Map<string, number[]> {
           layout.prefix === 'hf' ? 'holdfast' : `holdfast-${layout.prefix}`,
           id,
         );
-        const guests = foldersIn(group).includes('guest') ? cgroupTree(join(group, 'guest')) : [];
-        const pids = guests.flatMap((guest) =>
+        const pids = cgroupTree(join(group, 'guest')).flatMap((guest) =>
           textOf(join(guest, 'cgroup.procs')).split('\n').filter(Boolean),
         );
         // The last number of NSpid is the process's id in its own namespace: 1 for an init.
@@ -58,10 +56,11 @@ export function initProcesses(layout: HostLayout): Map<string, number[]> {
   );
 }
 
-function cgroupTree(path: string): string[] {
-  const below = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return [path, ...below.flatMap((entry) => cgroupTree(join(path, entry.name)))];
-}
+/** A cgroup and those below it, which come and go with an instance's services. */
+const cgroupTree = (path: string): string[] => [
+  path,
+  ...foldersOf(path).flatMap((name) => cgroupTree(join(path, name))),
+];
 
 /** HAProxy processes by node. */
 export async function balancerProcesses(layout: HostLayout): Promise<Map<string, number[]>> {
@@ -92,12 +91,12 @@ export async function existing(layout: HostLayout): Promise<string[]> {
     lines.push(`container ${id} ${status}`);
   for (const [id, pids] of initProcesses(layout)) lines.push(`cgroup ${id}`, ...pids.map(() => `init ${id}`));
   for (const [id, pids] of await balancerProcesses(layout)) lines.push(...pids.map(() => `haproxy ${id}`));
-  for (const id of foldersIn(join(layout.runDirectory, 'loadbalancer'))) lines.push(`node folder ${id}`);
-  for (const id of foldersIn(join(layout.stateDirectory, 'machines'))) lines.push(`disk ${id}`);
-  for (const id of foldersIn(join(layout.runDirectory, 'machines'))) lines.push(`run folder ${id}`);
+  for (const id of entriesOf(join(layout.runDirectory, 'loadbalancer'))) lines.push(`node folder ${id}`);
+  for (const id of entriesOf(join(layout.stateDirectory, 'machines'))) lines.push(`disk ${id}`);
+  for (const id of entriesOf(join(layout.runDirectory, 'machines'))) lines.push(`run folder ${id}`);
   const disks = volumePaths(layout);
-  for (const id of foldersIn(disks.volumes)) lines.push(`volume ${id}`);
-  for (const id of foldersIn(disks.snapshots)) lines.push(`snapshot ${id}`);
+  for (const id of entriesOf(disks.volumes)) lines.push(`volume ${id}`);
+  for (const id of entriesOf(disks.snapshots)) lines.push(`snapshot ${id}`);
   for (const { file } of findLoops(disks.volumes)) lines.push(`loop device ${basename(file)}`);
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     const point = line.split(' ')[4] ?? '';

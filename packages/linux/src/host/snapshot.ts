@@ -3,9 +3,10 @@
  * `hostSnapshot()` before `holdfast up` and after `holdfast down` was not undone.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findLoops } from '../volumes/loop.ts';
+import { foldersOf, readOptional } from './files.ts';
 import { listNamespaces } from './namespaces.ts';
 import { runNft } from './nftables.ts';
 
@@ -51,23 +52,11 @@ const steady = (text: string): string =>
 
 const ip = (...args: string[]): string => steady(execFileSync('ip', args, { encoding: 'utf8' }));
 
-function folders(root: string): string[] {
-  if (!existsSync(root)) return [];
-  const found: string[] = [];
-  const visit = (path: string): void => {
-    found.push(path);
-    let entries: { name: string; isDirectory(): boolean }[];
-    try {
-      entries = readdirSync(path, { withFileTypes: true });
-    } catch {
-      // A cgroup may end while it is being looked at.
-      return;
-    }
-    for (const entry of entries) if (entry.isDirectory()) visit(join(path, entry.name));
-  };
-  visit(root);
-  return found;
-}
+/** A folder and those below it; a cgroup may end while it is being looked at. */
+const folders = (root: string): string[] => [
+  root,
+  ...foldersOf(root).flatMap((name) => folders(join(root, name))),
+];
 
 /** Mounts without the numbers that the kernel gives anew each time. */
 const mounts = (): string[] =>
@@ -84,9 +73,11 @@ function sysctls(): string[] {
   const devices = readdirSync('/proc/sys/net/ipv4/conf').map((name) =>
     join('net/ipv4/conf', name, 'forwarding'),
   );
-  return [...SYSCTLS.map((key) => key.replaceAll('.', '/')), ...devices]
-    .filter((path) => existsSync(join('/proc/sys', path)))
-    .map((path) => `${path} ${readFileSync(join('/proc/sys', path), 'utf8').trim()}`);
+  return [...SYSCTLS.map((key) => key.replaceAll('.', '/')), ...devices].flatMap((path) => {
+    // A device may go while it is being looked at.
+    const value = readOptional(join('/proc/sys', path));
+    return value === undefined ? [] : [`${path} ${value.trim()}`];
+  });
 }
 
 const lines = (list: readonly string[]): string => list.toSorted().join('\n');
