@@ -1,10 +1,8 @@
 /** What an instance finds when it boots: its metadata, user data, keys, identity, limits. Really runs; needs root. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import {
   buildBaseImage,
@@ -15,15 +13,15 @@ import {
 } from '../../packages/linux/src/compute/index.ts';
 import { machinePaths } from '../../packages/linux/src/compute/record.ts';
 import { runCommand } from '../../packages/linux/src/host/command.ts';
-import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
-import { removePool } from '../../packages/linux/src/volumes/index.ts';
 import type { MachineSpec } from '../../packages/region/src/drivers/compute.ts';
+import { becomes } from '../support/instances.ts';
+import { stateDirectoryOf } from '../support/region.ts';
 import { computeHost, type Metadata } from './compute-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
-const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hcg-'));
+const stateDirectory = stateDirectoryOf('hcg');
 const layout = hostLayout({ prefix: 'hcg', stateDirectory });
 const host = computeHost(layout);
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJf0l3oGZ1yqIzyMEE1mVbJw4X3iYj3o8i0rS2pQ9v4K someone';
@@ -55,24 +53,16 @@ describe('an instance on this machine', { skip }, () => {
   let layers: readonly string[];
 
   before(async () => {
-    await clear();
+    await host.removeAll();
+    mkdirSync(stateDirectory);
     ({ layers } = await buildBaseImage(layout));
     driver = linuxCompute(layout);
   });
-  afterEach(clear);
+  afterEach(() => host.clear());
   after(async () => {
     driver?.close();
-    await clear();
-    await removePool(layout, { keepState: false });
-    restoreSysctls(layout);
-    rmSync(stateDirectory, { recursive: true, force: true });
+    await host.removeAll();
   });
-
-  async function clear(): Promise<void> {
-    await removeAll(layout, { keepState: false });
-    await host.removeVolumes();
-    await host.removeNamespaces();
-  }
 
   async function want(id: string, metadata: Metadata = {}, snapshotId?: string): Promise<MachineSpec> {
     const namespace = await host.makeNamespace(id, metadata);
@@ -97,6 +87,9 @@ describe('an instance on this machine', { skip }, () => {
     readFileSync(join(machinePaths(layout, id).rootVolume, 'upper', path), 'utf8');
   const consoleOf = async (id: string): Promise<string> =>
     Buffer.from((await driver.console(id))!.output).toString();
+  /** What writes the console down is a process of its own, a moment behind. */
+  const consoleShows = (id: string, words: RegExp): Promise<void> =>
+    becomes(async () => words.exec(await consoleOf(id)) !== null, true, `the console shows ${words}`);
   const shell = (id: string, command: string): Promise<number> =>
     driver.exec(id, ['/bin/sh', '-c', command], { stdio: 'ignore' });
   const booted = (id: string): Promise<number> =>
@@ -121,10 +114,8 @@ describe('an instance on this machine', { skip }, () => {
     await booted('i-a');
     assert.equal(await shell('i-a', 'systemctl is-system-running'), 0, 'every unit is well');
     assert.equal(count(), 1);
-    const output = await consoleOf('i-a');
-    assert.match(output, /Welcome to .*Debian GNU\/Linux 12/);
-    assert.match(output, /I am root/);
-    assert.match(output, /SSH HOST KEY FINGERPRINTS/);
+    for (const words of [/Welcome to .*Debian GNU\/Linux 12/, /I am root/, /SSH HOST KEY FINGERPRINTS/])
+      await consoleShows('i-a', words);
     assert.match(fileOf('i-a', 'var/log/cloud-init-output.log'), /^I am root\nagain\n/);
     assert.equal(fileOf('i-a', 'var/lib/cloud/instances/i-a/user-data.txt'), userData);
   });
@@ -138,11 +129,7 @@ describe('an instance on this machine', { skip }, () => {
     assert.equal(await next(), 'unpacked');
     await driver.ensure(await want('i-b', { userData: 'just text\n' }));
     await finished('i-b');
-    const named = /Unhandled non-multipart .* userdata: 'just text/;
-    // What writes the console down is a process of its own, a moment behind.
-    for (const until = performance.now() + 5_000; performance.now() < until; await delay(20))
-      if (named.test(await consoleOf('i-b'))) break;
-    assert.match(await consoleOf('i-b'), named);
+    await consoleShows('i-b', /Unhandled non-multipart .* userdata: 'just text/);
   });
 
   test('can start services from its script, and what it leaves running stays', {
@@ -153,7 +140,7 @@ describe('an instance on this machine', { skip }, () => {
     const lines = [
       `printf '${unit}' > /etc/systemd/system/app.service`,
       'systemctl daemon-reload && systemctl enable --now app && systemctl restart ssh',
-      '(sleep 0.5; curl -s http://169.254.169.254/test/later) &',
+      `(while kill -0 $$; do sleep 0.1; done; ${report('later')}) &`,
       `systemctl is-active app ssh && ${report('active')}`,
     ];
     await driver.ensure(await want('i-a', { userData: `#!/bin/sh\n${lines.join('\n')}\n`, onReport }));
@@ -306,7 +293,7 @@ describe('an instance on this machine', { skip }, () => {
     await driver.ensure(machine);
     assert.equal(await next(), 'ran');
     await finished('i-a');
-    assert.match(await consoleOf('i-a'), /Debian GNU\/Linux 12[\s\S]*light/);
+    await consoleShows('i-a', /Debian GNU\/Linux 12[\s\S]*light/);
     assert.equal(await shell('i-a', 'until test -s /run/sshd.pid; do sleep 0.1; done'), 0);
     assert.ok((await driver.usage('i-a'))!.memoryBytes < 8e6);
     const { end } = await driver.ensure({ ...machine, power: 'off' });
@@ -314,10 +301,7 @@ describe('an instance on this machine', { skip }, () => {
     await driver.ensure({ ...machine, boot: 2 });
     await finished('i-a');
     await shell('i-a', 'kill -HUP 1');
-    for (const until = performance.now() + 10_000; performance.now() < until; await delay(20)) {
-      if ((await driver.status('i-a'))?.state === 'stopped') break;
-    }
-    assert.equal((await driver.status('i-a'))?.end?.how, 'reboot');
+    await becomes(async () => (await driver.status('i-a'))?.end?.how, 'reboot');
   });
 
   test('is found stopped after everything of it but its disk has gone, as when this machine reboots', {

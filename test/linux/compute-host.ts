@@ -2,14 +2,19 @@
  * What the compute driver finds around it in a region, made by hand for its own tests: a network namespace for each
  * machine and a metadata service inside it.
  */
-import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
+import { removeAll } from '../../packages/linux/src/compute/index.ts';
+import { stopEdge } from '../../packages/linux/src/edge/index.ts';
 import { runCommand } from '../../packages/linux/src/host/command.ts';
+import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { endpointNamespace, type HostLayout } from '../../packages/linux/src/layout.ts';
-import { linuxVolumes } from '../../packages/linux/src/volumes/index.ts';
+import { linuxVolumes, removePool, volumePaths } from '../../packages/linux/src/volumes/index.ts';
+import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import type { MachineVolume } from '../../packages/region/src/drivers/compute.ts';
 import type { VolumeDriver, VolumeOrigin } from '../../packages/region/src/drivers/volume.ts';
+import { becomes } from '../support/instances.ts';
 
 const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
 const setns = koffi.load(null).func('int setns(int fd, int kind)') as (file: number, kind: number) => number;
@@ -73,14 +78,56 @@ export interface ComputeHost {
   removeVolumes(): Promise<void>;
   /** Removes all namespaces of this prefix, also those that a test killed earlier has left. */
   removeNamespaces(): Promise<void>;
+  /** Removes all machines, volumes and namespaces. */
+  clear(): Promise<void>;
+  /** Removes whatever there is of this prefix, also what a test killed earlier has left. */
+  removeAll(): Promise<void>;
 }
 
 export function computeHost(layout: HostLayout): ComputeHost {
   const servers = new Map<string, Server>();
   const volumes = linuxVolumes(layout);
+
+  async function removeVolumes(): Promise<void> {
+    // The kernel takes a device away only after the last process of a machine is gone, a moment behind its end.
+    await becomes(() => findLoops(volumePaths(layout).volumes), []);
+    for (const { id } of await volumes.list()) await volumes.remove(id);
+    for (const { id } of await volumes.listSnapshots()) await volumes.removeSnapshot(id);
+  }
+
+  async function removeNamespaces(): Promise<void> {
+    for (const server of servers.values()) {
+      server.close();
+      server.closeAllConnections();
+    }
+    servers.clear();
+    if (!existsSync('/run/netns')) return;
+    for (const name of readdirSync('/run/netns')) {
+      if (name.startsWith(`${layout.prefix}-`)) await runCommand(['ip', 'netns', 'delete', name]);
+    }
+  }
+
   return {
     layout,
     volumes,
+    removeVolumes,
+    removeNamespaces,
+
+    async clear() {
+      await removeAll(layout, { keepState: false });
+      await removeVolumes();
+      await removeNamespaces();
+    },
+
+    async removeAll() {
+      await removeAll(layout, { keepState: false });
+      await removeNamespaces();
+      await stopEdge(layout);
+      await removePool(layout, { keepState: false });
+      restoreSysctls(layout);
+      for (const directory of [layout.stateDirectory, layout.runDirectory])
+        rmSync(directory, { recursive: true, force: true });
+    },
 
     async rootVolume(id, snapshotId) {
       const volume: MachineVolume = { volumeId: `vol-${id}`, device: '/dev/xvda', role: 'root' };
@@ -88,11 +135,6 @@ export function computeHost(layout: HostLayout): ComputeHost {
         snapshotId === undefined ? { kind: 'root' } : { kind: 'snapshot', snapshotId };
       await volumes.ensure({ id: volume.volumeId, sizeBytes: 2 ** 33, origin });
       return volume;
-    },
-
-    async removeVolumes() {
-      for (const { id } of await volumes.list()) await volumes.remove(id);
-      for (const { id } of await volumes.listSnapshots()) await volumes.removeSnapshot(id);
     },
 
     async makeNamespace(id, metadata = {}) {
@@ -109,18 +151,6 @@ export function computeHost(layout: HostLayout): ComputeHost {
       // Without a host name to look up, Node makes the socket before listen returns.
       inNamespace(namespace, () => server.listen(80));
       return namespace;
-    },
-
-    async removeNamespaces() {
-      for (const server of servers.values()) {
-        server.close();
-        server.closeAllConnections();
-      }
-      servers.clear();
-      if (!existsSync('/run/netns')) return;
-      for (const name of readdirSync('/run/netns')) {
-        if (name.startsWith(`${layout.prefix}-`)) await runCommand(['ip', 'netns', 'delete', name]);
-      }
     },
   };
 }

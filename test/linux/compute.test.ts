@@ -1,36 +1,20 @@
 /** Machines that really run on this host. Needs root, and the base image (built by the first test that needs it). */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
-import {
-  buildBaseImage,
-  linuxCompute,
-  missingForCompute,
-  removeAll,
-} from '../../packages/linux/src/compute/index.ts';
-import { startEdge, stopEdge } from '../../packages/linux/src/edge/index.ts';
-import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
+import { buildBaseImage, linuxCompute, missingForCompute } from '../../packages/linux/src/compute/index.ts';
+import { startEdge } from '../../packages/linux/src/edge/index.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
-import { removePool } from '../../packages/linux/src/volumes/index.ts';
 import { type ComputeUnderTest, computeContract } from '../../packages/region/test/contracts/compute.ts';
+import { stateDirectoryOf } from '../support/region.ts';
 import { computeHost } from './compute-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
-const stateDirectory = skip ? '' : mkdtempSync(join(tmpdir(), 'holdfast-hcc-'));
-const layout = hostLayout({ prefix: 'hcc', stateDirectory });
+const layout = hostLayout({ prefix: 'hcc', stateDirectory: stateDirectoryOf('hcc') });
 const host = computeHost(layout);
 
-async function clear(): Promise<void> {
-  await removeAll(layout, { keepState: false });
-  await host.removeVolumes();
-  await host.removeNamespaces();
-}
-
 async function make(): Promise<ComputeUnderTest> {
-  await clear();
+  await host.clear();
   let driver = linuxCompute(layout);
   const say = async (id: string, command: string): Promise<void> => {
     // The command may end with the machine it ends, so its exit code says nothing.
@@ -58,7 +42,7 @@ async function make(): Promise<ComputeUnderTest> {
     async hang(id, hung) {
       process.kill((await driver.status(id))!.initPid!, hung ? 'SIGSTOP' : 'SIGCONT');
       // A signal is delivered in its own time.
-      const until = performance.now() + 5_000;
+      const until = performance.now() + 30_000;
       while ((await driver.responds(id)) === hung)
         assert.ok(performance.now() < until, 'the signal took no effect');
     },
@@ -69,24 +53,18 @@ async function make(): Promise<ComputeUnderTest> {
     },
     async dispose() {
       driver.close();
-      await clear();
+      await host.clear();
     },
   };
 }
 
 describe('compute on this machine', { skip }, () => {
   before(async () => {
+    await host.removeAll();
     await buildBaseImage(layout);
     await startEdge(layout, { hostsFile: false, frontDoorAddresses: [] });
   });
-  after(async () => {
-    await stopEdge(layout);
-    await clear();
-    await removePool(layout, { keepState: false });
-    restoreSysctls(layout);
-    for (const directory of [stateDirectory, layout.runDirectory])
-      rmSync(directory, { recursive: true, force: true });
-  });
+  after(() => host.removeAll());
 
   computeContract('linux', make);
 });

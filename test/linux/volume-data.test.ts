@@ -6,7 +6,8 @@ import { missingForCompute } from '../../packages/linux/src/compute/index.ts';
 import { missingForVolumes } from '../../packages/linux/src/volumes/index.ts';
 import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
-import { gibibyte, having, leftOf, type VolumeHost, volumeHost } from './volume-host.ts';
+import { becomes } from '../support/instances.ts';
+import { gibibyte, having, type VolumeHost, volumeHost } from './volume-host.ts';
 
 const missing = [...missingForCompute(), ...missingForVolumes()];
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
@@ -77,7 +78,8 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
     await host.inside(
       'i-a',
       `ln /dev/xvdf /dev/kept; printf mine > /dev/xvdf; sync
-       systemd-run --quiet --unit=holds sh -c 'exec 3<> /dev/xvdf; sleep 1000'; sleep 0.3`,
+       systemd-run --quiet --unit=holds sh -c 'exec 3<> /dev/xvdf; touch /run/held; sleep 1000'
+       until test -e /run/held; do sleep 0.05; done`,
     );
     await host.compute.ensure(one);
     // The next volumes of the host get the next numbers, not this one's.
@@ -90,8 +92,8 @@ describe('a data volume', { skip, timeout: 180_000 }, () => {
     assert.equal(tries, '0\n1\n0\n0\n');
     assert.equal(await host.inside('i-b', 'head -c 4 /dev/xvdf'), 'mine');
     await host.compute.remove('i-a');
-    const left = findLoops(host.layout.stateDirectory).filter(({ cut }) => cut);
-    assert.deepEqual(left, [], 'what was kept of it goes with the machine');
+    const cut = () => findLoops(host.layout.stateDirectory).filter((loop) => loop.cut);
+    await becomes(cut, [], 'what was kept of it goes with the machine');
   });
 
   test('grows while the machine has it', async () => {
@@ -137,7 +139,7 @@ print(libc.ioctl(fd, ctypes.c_ulong(0x80081272), ctypes.byref(size)), size.value
     assert.equal(await host.inside('i-a', 'head -c 4 /dev/xvdf'), 'kept');
     await host.compute.ensure({ ...machine, boot: 2, power: 'off' });
     const loops = () => findLoops(host.layout.stateDirectory).filter(({ file }) => !file.endsWith('.xfs'));
-    assert.deepEqual(await leftOf(loops), []);
+    await becomes(loops, []);
     await assert.rejects(host.volumes.snapshot('vol-none', 'snap-none'), /vol-none/);
     assert.equal(readFileSync(volumeFile(host.layout, 'vol-0a')).subarray(0, 4).toString(), 'kept');
   });

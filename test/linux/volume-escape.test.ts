@@ -20,12 +20,16 @@ describe('an instance’s root, by its volumes,', { skip, timeout: 180_000 }, ()
   let prisoner: MachineSpec;
   let neighbour: MachineSpec;
   let own: MachineVolume;
+  /** This machine's own mounts, before there was anything to escape from. */
+  const mountsOf = (): string[] => readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  let mountsBefore: string[];
   /** Numbers of what it must not reach: the neighbour’s volumes, and this machine’s disk. */
   let forbidden: string[];
 
   const attempt = (script: string): Promise<string> => host.inside('i-a', script);
 
   before(async () => {
+    mountsBefore = mountsOf();
     host = await volumeHost('hve');
     own = await host.data('vol-0a', '/dev/sdf');
     prisoner = having(await host.machine('i-a'), own);
@@ -184,9 +188,9 @@ describe('an instance’s root, by its volumes,', { skip, timeout: 180_000 }, ()
     );
     assert.match(await attempt('ls /dev/loop-control /dev/loop0'), /No such file.*\n.*No such file/);
     assert.equal(await attempt('for f in $(find / -xdev -name "*vol-*" 2> /dev/null); do echo $f; done'), '');
-    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+    const now = mountsOf().filter((line) => !mountsBefore.includes(line));
     assert.deepEqual(
-      mounts.filter((line) => / \/(data|trap|aside)/.test(line)),
+      now.filter((line) => / \/(data|trap|aside)/.test(line)),
       [],
       'nothing of it on this machine',
     );

@@ -1,21 +1,13 @@
 /** A host with volumes and machines that have them, for tests of both drivers together. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import {
-  buildBaseImage,
-  type LinuxCompute,
-  linuxCompute,
-  removeAll,
-} from '../../packages/linux/src/compute/index.ts';
-import { startEdge, stopEdge } from '../../packages/linux/src/edge/index.ts';
+import { buildBaseImage, type LinuxCompute, linuxCompute } from '../../packages/linux/src/compute/index.ts';
+import { startEdge } from '../../packages/linux/src/edge/index.ts';
 import { runCommand } from '../../packages/linux/src/host/command.ts';
-import { restoreSysctls } from '../../packages/linux/src/host/sysctl.ts';
 import { hostLayout } from '../../packages/linux/src/layout.ts';
-import { removePool } from '../../packages/linux/src/volumes/index.ts';
 import type { MachineSpec, MachineStatus, MachineVolume } from '../../packages/region/src/drivers/compute.ts';
 import type { VolumeDriver, VolumeOrigin } from '../../packages/region/src/drivers/volume.ts';
+import { BOOTED } from '../support/instances.ts';
+import { stateDirectoryOf } from '../support/region.ts';
 import { computeHost, type Metadata } from './compute-host.ts';
 
 export const gibibyte = 2 ** 30;
@@ -45,23 +37,11 @@ export const having = (machine: MachineSpec, ...more: MachineVolume[]): MachineS
   volumes: [...(machine.volumes ?? []), ...more],
 });
 
-/**
- * What is left of something that the kernel takes away by itself: a machine's devices go only after its last process, a
- * moment behind its end.
- */
-export async function leftOf<T>(find: () => readonly T[]): Promise<readonly T[]> {
-  for (const until = performance.now() + 5_000; find().length > 0 && performance.now() < until; )
-    await delay(5);
-  return find();
-}
-
 export async function volumeHost(prefix: string): Promise<VolumeHost> {
-  const stateDirectory = mkdtempSync(join(tmpdir(), `holdfast-${prefix}-`));
-  const layout = hostLayout({ prefix, stateDirectory });
+  const layout = hostLayout({ prefix, stateDirectory: stateDirectoryOf(prefix) });
   const host = computeHost(layout);
+  await host.removeAll();
   const { layers } = await buildBaseImage(layout);
-  await removeAll(layout, { keepState: false });
-  await host.removeNamespaces();
   await startEdge(layout, { hostsFile: false, frontDoorAddresses: [] });
   const compute = linuxCompute(layout);
   const { volumes } = host;
@@ -71,17 +51,12 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
       ...(['runc', '--root', join(layout.runDirectory, 'runc'), 'exec', id] as const),
       ...['sh', '-c', `exec 2>&1; ${script}\n:`],
     ]);
-  const clear = async (): Promise<void> => {
-    await removeAll(layout, { keepState: false });
-    await host.removeNamespaces();
-    await host.removeVolumes();
-  };
   return {
     layout,
     compute,
     volumes,
     inside,
-    clear,
+    clear: host.clear,
     async machine(id, { origin, sizeBytes = 8 * gibibyte, metadata = {} } = {}) {
       const root: MachineVolume = { volumeId: `vol-${id}`, device: '/dev/xvda', role: 'root' };
       await volumes.ensure({ id: root.volumeId, sizeBytes, origin: origin ?? { kind: 'root' } });
@@ -107,23 +82,16 @@ export async function volumeHost(prefix: string): Promise<VolumeHost> {
       const status = await compute.ensure(machine);
       if (status.state !== 'running') throw new Error(status.end?.detail);
       if (machine.init === 'nano') return status;
-      // Before systemd answers at all there is nothing that could be waited for.
       const state = await inside(
         machine.id,
-        `for _ in $(seq 200); do s=$(systemctl is-system-running --wait 2> /dev/null); test -z "$s" || break; sleep 0.05; done
-         echo $s; test "$s" = running || systemctl --no-pager --failed`,
+        `${BOOTED}; test "$s" = running || systemctl --no-pager --failed`,
       );
       if (state.trim() !== 'running') throw new Error(`${machine.id}: ${state}`);
       return status;
     },
     async close() {
       compute.close();
-      await clear();
-      await stopEdge(layout);
-      await removePool(layout, { keepState: false });
-      restoreSysctls(layout);
-      for (const directory of [stateDirectory, layout.runDirectory])
-        rmSync(directory, { recursive: true, force: true });
+      await host.removeAll();
     },
   };
 }

@@ -7,7 +7,8 @@ import { missingForCompute } from '../../packages/linux/src/compute/index.ts';
 import { runCommand } from '../../packages/linux/src/host/command.ts';
 import { findLoops } from '../../packages/linux/src/volumes/loop.ts';
 import { volumeFile } from '../../packages/linux/src/volumes/paths.ts';
-import { gibibyte, leftOf, type VolumeHost, volumeHost } from './volume-host.ts';
+import { becomes } from '../support/instances.ts';
+import { gibibyte, type VolumeHost, volumeHost } from './volume-host.ts';
 
 const missing = missingForCompute();
 const skip = missing.length > 0 && `this machine lacks ${missing.map(({ what }) => what).join(', ')}`;
@@ -20,7 +21,8 @@ describe('a root volume', { skip, timeout: 180_000 }, () => {
   afterEach(() => host.clear());
   after(() => host?.close());
 
-  const loops = (): string[] => findLoops(host.layout.stateDirectory).map(({ file }) => file);
+  const loops = (volumeId: string): string[] =>
+    findLoops(host.layout.stateDirectory).flatMap(({ file }) => (file.includes(volumeId) ? [file] : []));
 
   test('is as large as it is, and holds what was written over boots', async () => {
     const machine = await host.machine('i-a', { sizeBytes: 2 * gibibyte });
@@ -38,11 +40,7 @@ describe('a root volume', { skip, timeout: 180_000 }, () => {
     assert.equal(await host.inside('i-a', 'cat /root/kept; hostname'), 'kept\nits-own-name\n');
     assert.equal(await host.inside('i-a', 'cat /etc/machine-id'), id);
     assert.equal((await host.compute.ensure({ ...machine, boot: 2, power: 'off' })).state, 'stopped');
-    assert.deepEqual(
-      await leftOf(() => loops().filter((file) => file.includes('vol-i-a'))),
-      [],
-      'its device goes with its boot',
-    );
+    await becomes(() => loops('vol-i-a'), [], 'its device goes with its boot');
     await host.compute.remove('i-a');
     assert(existsSync(volumeFile(host.layout, 'vol-i-a')), 'the volume is not the machine’s to remove');
   });
@@ -80,6 +78,7 @@ describe('a root volume', { skip, timeout: 180_000 }, () => {
         act();
       } finally {
         await runCommand(['umount', at]);
+        await becomes(() => loops('vol-i-a'), []);
       }
     };
     await change(() => {

@@ -21,7 +21,7 @@ export interface ComputeUnderTest {
 }
 
 /** Resolves when `changed` names the machine; rejects after `withinMs`. */
-function nextEnd(driver: ComputeDriver, id: string, withinMs = 15_000): Promise<void> {
+function nextEnd(driver: ComputeDriver, id: string, withinMs = 60_000): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       stop();
