@@ -1,7 +1,7 @@
 /**
  * A logical host fails and nobody does anything: its instance comes back by itself on another host of its zone, as what
- * it was and apart from the others of its placement group. The region's clock runs sixty times as fast: the minute until
- * the system status check fails, and the five until recovery begins, pass in six seconds.
+ * it was and apart from the others of its placement group. The region's clock runs twenty times as fast: the minute until
+ * the system status check fails, and the five until recovery begins, pass in eighteen seconds, in which the page is missed.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -9,7 +9,7 @@ import { describeInstances, type Instance, inside, launch, until } from '../supp
 import { withoutAws, withoutInstances } from '../support/needs.ts';
 import { startRegion, type TestRegion } from '../support/region.ts';
 
-const SPEED = 60;
+const SPEED = 20;
 const ZONE = 'us-west-2a';
 const skip = withoutAws() || (await withoutInstances());
 
@@ -48,7 +48,7 @@ UNIT
 systemctl enable --now page
 `;
 
-describe('an instance whose host failed', { skip, timeout: 120_000 }, () => {
+describe('an instance whose host failed', { skip, timeout: 300_000 }, () => {
   before(async () => {
     region = await startRegion({
       prefix: 'hrc',
@@ -78,16 +78,16 @@ describe('an instance whose host failed', { skip, timeout: 120_000 }, () => {
     const failed = await hostOf(one.id);
     assert.notEqual(failed, await hostOf(other.id));
     const address = await withElasticIp(one);
-    const name = await until('its page comes', 30_000, () => page(address));
+    const name = await until('its page comes', 60_000, () => page(address));
     await inside(region, one.id, 'echo kept > /root/disk; echo lost > /dev/shm/memory; sync');
     const [was] = await describeInstances(region, one.id);
 
     const failedAt = performance.now();
     assert.equal((await region.holdfast('fault', 'host', failed)).code, 0);
-    await until('its page is gone', 5_000, async () =>
+    await until('its page is gone', 15_000, async () =>
       (await page(address)) === undefined ? true : undefined,
     );
-    assert.equal(await until('its page comes again', 60_000, () => page(address)), name);
+    assert.equal(await until('its page comes again', 120_000, () => page(address)), name);
     const regionMinutes = ((performance.now() - failedAt) * SPEED) / 60_000;
     t.diagnostic(`back after ${regionMinutes.toFixed(1)} minutes of the region's time`);
     assert(regionMinutes > 5, 'an alarm with a recover action would have been faster');

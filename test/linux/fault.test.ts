@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import * as ec2 from '@aws-sdk/client-ec2';
+import { findCgroupHost, machineCgroups } from '@holdfast/linux/compute/cgroups.ts';
 import { runNft } from '@holdfast/linux/host/nftables.ts';
 import { hostLayout, routerNamespace } from '@holdfast/linux/layout.ts';
 import { failed, Load } from '../../packages/holdfast/src/demo/load.ts';
@@ -20,7 +20,7 @@ import {
   members,
   type Stack,
 } from '../../packages/holdfast/src/demo/stack.ts';
-import { inside, until } from '../support/instances.ts';
+import { becomes, inside, until } from '../support/instances.ts';
 import { withoutInstances } from '../support/needs.ts';
 import { startRegion, stateDirectoryOf, type TestRegion } from '../support/region.ts';
 import { initProcesses } from '../support/world.ts';
@@ -28,8 +28,6 @@ import { initProcesses } from '../support/world.ts';
 const prefix = 'hff';
 const publicCidr = '198.19.176.0/20';
 const SPEED = 10;
-/** Two checks of 5 s each by the region's clock, and the 2 s that each may take by the machine's; then some for the machine. */
-const DETECTION_MS = 2 * (5_000 / SPEED + 2_000) + 2_000;
 const skip = await withoutInstances();
 const layout = hostLayout({ prefix, publicCidr, stateDirectory: stateDirectoryOf(prefix) });
 
@@ -112,7 +110,7 @@ async function checks(id: string): Promise<string> {
 }
 
 const checksBecome = (id: string, wanted: string): Promise<true> =>
-  until(`the checks of ${id} are ${wanted}`, 60_000 / SPEED + 5_000, async () =>
+  until(`the checks of ${id} are ${wanted}`, 60_000, async () =>
     (await checks(id)) === wanted ? true : undefined,
   );
 
@@ -128,7 +126,7 @@ const inService = async (): Promise<{ id: string; zone: string }[]> =>
 
 /** The group's two instances are in service, healthy behind the load balancer, and where they should be. */
 const groupIsWhole = (where: (zones: string[]) => boolean): Promise<true> =>
-  until('the group is whole', 30_000, async () => {
+  until('the group is whole', 60_000, async () => {
     const [serving, healthy] = [await inService(), await healthyTargets(clients, stack)];
     const whole = serving.length === 2 && serving.every((one) => healthy.includes(one.id));
     return whole && where(serving.map((one) => one.zone)) ? true : undefined;
@@ -159,7 +157,7 @@ async function natGatewayIn(vpcId: string, gatewayId: string, zone: string, cidr
     new ec2.CreateNatGatewayCommand({ SubnetId: Subnet?.SubnetId, AllocationId }),
   );
   const id = NatGateway?.NatGatewayId ?? '';
-  await until(`${id} is available`, 10_000, async () => {
+  await until(`${id} is available`, 30_000, async () => {
     const { NatGateways } = await clients.ec2.send(
       new ec2.DescribeNatGatewaysCommand({ NatGatewayIds: [id] }),
     );
@@ -168,26 +166,24 @@ async function natGatewayIn(vpcId: string, gatewayId: string, zone: string, cidr
   return id;
 }
 
+/** Launches one instance that has no page; its id. */
+async function instanceIn(SubnetId: string): Promise<string> {
+  const { Images } = await clients.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
+  const plain = { ImageId: Images?.[0]?.ImageId, InstanceType: 't3.nano', MinCount: 1, MaxCount: 1 } as const;
+  const launched = await clients.ec2.send(new ec2.RunInstancesCommand({ ...plain, SubnetId }));
+  return launched.Instances?.[0]?.InstanceId ?? '';
+}
+
 /** A second VPC with an instance in `zone`: a zone is lost for every VPC at once. */
 async function secondVpc(zone: string): Promise<{ vpcId: string; instanceId: string }> {
   const { Vpc } = await clients.ec2.send(new ec2.CreateVpcCommand({ CidrBlock: '10.9.0.0/16' }));
   const { Subnet } = await clients.ec2.send(
     new ec2.CreateSubnetCommand({ VpcId: Vpc?.VpcId, CidrBlock: '10.9.0.0/24', AvailabilityZone: zone }),
   );
-  const { Images } = await clients.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
-  const launched = await clients.ec2.send(
-    new ec2.RunInstancesCommand({
-      ImageId: Images?.[0]?.ImageId,
-      InstanceType: 't3.nano',
-      SubnetId: Subnet?.SubnetId,
-      MinCount: 1,
-      MaxCount: 1,
-    }),
-  );
-  return { vpcId: Vpc?.VpcId ?? '', instanceId: launched.Instances?.[0]?.InstanceId ?? '' };
+  return { vpcId: Vpc?.VpcId ?? '', instanceId: await instanceIn(Subnet?.SubnetId ?? '') };
 }
 
-describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
+describe('what is broken on purpose', { skip, timeout: 400_000 }, () => {
   before(async () => {
     region = await startRegion({
       prefix,
@@ -199,7 +195,7 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
     stack = await createStack(clients, 'faults');
     subnets = (await clients.ec2.send(new ec2.DescribeSubnetsCommand({}))).Subnets ?? [];
     await groupIsWhole((zones) => new Set(zones).size === 2);
-    await until('both nodes are named', 10_000, async () =>
+    await until('both nodes are named', 30_000, async () =>
       addressesNamed().length === 2 ? true : undefined,
     );
   });
@@ -208,32 +204,34 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
   });
 
   test('a zone goes dark at once, clients feel it until it is noticed, and no longer', async (t) => {
-    const [lost = '', left = ''] = (await inService()).map((one) => one.zone).toSorted();
+    const serving = await inService();
+    const [lost = '', left = ''] = serving.map((one) => one.zone).toSorted();
     const second = await secondVpc(lost);
-    await until('the instance in the second VPC runs', 20_000, async () =>
+    await until('the instance in the second VPC runs', 60_000, async () =>
       (await described(second.instanceId)).State?.Name === 'running' ? true : undefined,
     );
     const vpcs = [subnets[0]?.VpcId ?? '', second.vpcId];
     const before = addressesNamed();
-    const load = new Load(`http://${stack.loadBalancerName}/`, 3_000);
-    load.start(50, 50 * 60);
-    await delay(1_500);
+    const patienceMs = 3_000;
+    const load = new Load(`http://${stack.loadBalancerName}/`, patienceMs);
+    load.start(50, 50 * 180);
+    await until('it is served', 30_000, async () => load.requests.length > 50 || undefined);
 
     const cutAt = performance.now();
     const fault = breakOn('zone', lost);
     const dark = await until(
-      'both VPCs are cut',
-      5_000,
-      async () => (vpcs.every((vpcId) => cutIn(vpcId).length > 0) ? performance.now() : undefined),
+      'both VPCs are cut: an instance and a node of the load balancer, and an instance',
+      20_000,
+      async () => (vpcs.map((vpcId) => cutIn(vpcId).length).join() === '2,1' ? performance.now() : undefined),
       1,
     );
     t.diagnostic(`cut in two VPCs ${(dark - cutAt).toFixed(1)} ms after it was asked for`);
-    assert.equal(cutIn(vpcs[0] ?? '').length, 2, 'an instance and a node of the load balancer');
-    assert.equal(cutIn(vpcs[1] ?? '').length, 1);
 
-    await until('the name leads to what is left', DETECTION_MS, async () =>
-      addressesNamed().length === 1 ? true : undefined,
-    );
+    const noticed = await until('the name, and its node, lead to what is left', 40_000, async () => {
+      const healthy = await healthyTargets(clients, stack);
+      const known = serving.every(({ id, zone }) => zone === left || !healthy.includes(id));
+      return addressesNamed().length === 1 && known ? performance.now() : undefined;
+    });
     const [gone] = before.filter((address) => !addressesNamed().includes(address));
     assert.equal(await page(gone ?? ''), undefined);
     await groupIsWhole((zones) => zones.every((zone) => zone === left));
@@ -242,7 +240,9 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
     });
     const zones = await clients.ec2.send(new ec2.DescribeAvailabilityZonesCommand({ ZoneNames: [lost] }));
     assert.equal(zones.AvailabilityZones?.[0]?.State, 'impaired');
-    await delay(Math.max(0, cutAt + DETECTION_MS + 3_000 - performance.now()));
+    // By then whoever waits on a connection to what is lost has given it up.
+    const late = () => load.requests.filter((one) => one.sentAt > noticed + patienceMs);
+    await until('requests came after it was noticed', 60_000, async () => late().length > 100 || undefined);
     await load.stop();
 
     const failures = load.requests.filter(failed);
@@ -250,16 +250,15 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
     t.diagnostic(
       `${failures.length} of ${load.requests.length} requests failed, the last sent ${((last - cutAt) / 1000).toFixed(1)} s after the cut`,
     );
-    assert(failures.every((one) => one.sentAt > cutAt - 3_000 && one.sentAt < cutAt + DETECTION_MS));
-    const late = load.requests.filter((one) => one.sentAt > cutAt + DETECTION_MS);
-    assert(late.length > 50, `${late.length} requests after the detection`);
+    assert(failures.every((one) => one.endedAt > cutAt));
+    assert.deepEqual(late().filter(failed), [], 'nobody feels it any more');
 
     await clear(await fault);
-    await until('the zone answers again', 10_000, async () =>
+    await until('the zone answers again', 30_000, async () =>
       (await page(gone ?? ''))?.startsWith('i-') ? true : undefined,
     );
-    assert.deepEqual(vpcs.flatMap(cutIn), []);
-    await until('its node is named again', 10_000, async () =>
+    await becomes(() => vpcs.flatMap(cutIn), []);
+    await until('its node is named again', 30_000, async () =>
       addressesNamed().length === 2 ? true : undefined,
     );
     // The group left the zone alone for a minute of the region's time after its last try there.
@@ -280,30 +279,20 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
       new ec2.CreateSubnetCommand({ VpcId: vpcId, CidrBlock: '10.8.9.0/24', AvailabilityZone: away }),
     );
     const RouteTableId = await tableTo(vpcId, Subnet?.SubnetId ?? '', { NatGatewayId: first });
-    const { Images } = await clients.ec2.send(new ec2.DescribeImagesCommand({ Owners: ['amazon'] }));
-    const { Instances } = await clients.ec2.send(
-      new ec2.RunInstancesCommand({
-        ImageId: Images?.[0]?.ImageId,
-        InstanceType: 't3.nano',
-        SubnetId: Subnet?.SubnetId,
-        MinCount: 1,
-        MaxCount: 1,
-      }),
-    );
-    const id = Instances?.[0]?.InstanceId ?? '';
+    const id = await instanceIn(Subnet?.SubnetId ?? '');
     // The far side is a web server of another VPC, by its public address.
     const far = (await described((await inService())[0]?.id ?? '')).PublicIpAddress;
     const hears = async (): Promise<boolean> =>
       (await inside(region, id, `curl -s -m 1 http://${far}/`)).stdout.startsWith('i-');
     const comesOut = (): Promise<true> =>
-      until('it reaches the outside', 20_000, async () => (await hears()) || undefined);
+      until('it reaches the outside', 60_000, async () => (await hears()) || undefined);
     await comesOut();
     const dead = await breakOn('nat-gateway', first);
-    assert.equal(await hears(), false);
+    await becomes(hears, false);
     await clear(dead);
     await comesOut();
     const lost = await breakOn('zone', home);
-    assert.equal(await hears(), false, 'its own zone is well, but not its way out');
+    await becomes(hears, false, 'its own zone is well, but not its way out');
     const second = await natGatewayIn(vpcId, gatewayId, away, '10.8.1.0/24');
     await clients.ec2.send(
       new ec2.ReplaceRouteCommand({
@@ -319,7 +308,7 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
   test('an instance of a failed host comes back on another one, as what it was', async () => {
     const zone = subnets[2]?.AvailabilityZone ?? '';
     const { InstanceId: id = '' } = await launch({ Placement: { AvailabilityZone: zone } });
-    const address = await until('it has a page', 20_000, async () => {
+    const address = await until('it has a page', 60_000, async () => {
       const { PublicIpAddress } = await described(id);
       return PublicIpAddress && (await page(PublicIpAddress)) ? PublicIpAddress : undefined;
     });
@@ -329,9 +318,11 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
     const own = await hostOf(id);
     const spare = own.endsWith('h1') ? `${zone}-h2` : `${zone}-h1`;
     const [failure, other] = await Promise.all([breakOn('host', own), breakOn('host', spare)]);
-    await until('it is silent', 5_000, async () =>
+    await until('it is silent', 30_000, async () =>
       (await page(address, 300)) === undefined ? true : undefined,
     );
+    const { frozen } = machineCgroups(findCgroupHost()!, layout, id);
+    await until('its host has stopped', 30_000, async () => frozen() || undefined);
     const spent = (): string => readFileSync(`/proc/${init}/stat`, 'utf8').split(' ').slice(13, 15).join(' ');
     const before = spent();
     await checksBecome(id, 'impaired impaired');
@@ -341,7 +332,7 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
     assert.equal(asked.outcome, 'waiting', 'no host of the zone is well');
     assert.equal(asked.code, 'InsufficientInstanceCapacity');
     await clear(other);
-    await until('it answers again', 20_000, async () => (await page(address)) ?? undefined);
+    await until('it answers again', 60_000, async () => await page(address));
     const is = await described(id);
     for (const same of ['PrivateIpAddress', 'PublicIpAddress', 'LaunchTime'] as const)
       assert.deepEqual(is[same], was[same], same);
@@ -363,23 +354,23 @@ describe('what is broken on purpose', { skip, timeout: 150_000 }, () => {
   test('a hung instance fails its own check only, and goes on where it was', async () => {
     const zone = subnets[2]?.AvailabilityZone ?? '';
     const { InstanceId: id = '' } = await launch({ Placement: { AvailabilityZone: zone } });
-    const address = await until('it has a page', 20_000, async () => {
+    const address = await until('it has a page', 60_000, async () => {
       const { PublicIpAddress } = await described(id);
       return PublicIpAddress && (await page(PublicIpAddress)) ? PublicIpAddress : undefined;
     });
     const inits = initProcesses(layout).get(id);
     const fault = await breakOn('instance', id, 'hung');
-    await until('it is silent', 5_000, async () =>
+    await until('it is silent', 30_000, async () =>
       (await page(address, 300)) === undefined ? true : undefined,
     );
     await checksBecome(id, 'ok impaired');
     await clear(fault);
-    await until('it answers again', 5_000, async () => (await page(address)) ?? undefined);
+    await until('it answers again', 30_000, async () => await page(address));
     assert.deepEqual(initProcesses(layout).get(id), inits);
     await checksBecome(id, 'ok ok');
 
     await breakOn('instance', id, 'dead');
-    await until('it is stopped', 10_000, async () =>
+    await until('it is stopped', 30_000, async () =>
       (await described(id)).State?.Name === 'stopped' ? true : undefined,
     );
   });

@@ -36,7 +36,7 @@ describe('inside an instance', { skip, timeout: 180_000 }, () => {
   });
 
   test('logs show its console, with what its user data said', async () => {
-    const said = await until('its user data', 20_000, async () => {
+    const said = await until('its user data', 60_000, async () => {
       const { stdout } = await region.holdfast('logs', 'alone');
       return stdout.includes('the user data is') ? stdout : undefined;
     });
