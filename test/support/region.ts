@@ -96,7 +96,11 @@ export async function startRegion(options: TestRegionOptions): Promise<TestRegio
     options.driver,
     ...(options.upArguments ?? []),
   );
-  if (up.code !== 0) throw new Error(`holdfast up: ${up.stdout}${up.stderr}`);
+  if (up.code !== 0) {
+    await holdfast('down');
+    rmSync(stateDirectory, { recursive: true, force: true });
+    throw new Error(`holdfast up: ${up.stdout}${up.stderr}`);
+  }
   const status = JSON.parse((await holdfast('status', '--json')).stdout) as { endpoint: string };
   env.AWS_ENDPOINT_URL = status.endpoint;
   const aws = async (...args: string[]): Promise<unknown> => {
