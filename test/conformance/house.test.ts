@@ -62,10 +62,12 @@ test('a file is something a person reads in one go', () => {
 test('no two files put a region on the same addresses of this machine, nor under the same prefix', () => {
   const [cidrs, prefixes]: [string[], string[]] = [[], []];
   for (const file of sources('{test,bench}/**/*.ts')) {
-    const ofFile = read(file).matchAll(/prefix: '(\w+)'|prefix = '(\w+)'|'(198\.19\.\d+\.0\/\d+)'/g);
-    for (const [, argument, constant, cidr] of ofFile) {
+    const ofFile = read(file).matchAll(
+      /(?:prefix: |prefix = |volumeHost\(|makeHost\()'(\w+)'|'(198\.19\.\d+\.0\/\d+)'/g,
+    );
+    for (const [, prefix, cidr] of ofFile) {
       const list = cidr === undefined ? prefixes : cidrs;
-      list.push(`${cidr ?? argument ?? constant} ${file}`);
+      list.push(`${cidr ?? prefix} ${file}`);
     }
   }
   const ranges = cidrs.map((line) => {
