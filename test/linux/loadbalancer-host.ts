@@ -87,7 +87,8 @@ function enter(file: number): void {
 
 /** `down`: nothing listens; `silent`: accepts and never answers; `reset`, `close`, `garbage`: breaks off instead of answering. */
 export type Behaviour =
-  | { readonly status: number; readonly delayMs?: number }
+  /** `held`: answers when this is resolved. */
+  | { readonly status: number; readonly held?: Promise<void> }
   | 'down'
   | 'silent'
   | 'reset'
@@ -156,7 +157,7 @@ export class Backend {
       const finish = (): void =>
         void response.writeHead(behaviour.status, { 'x-target': this.id }).end(this.id);
       incoming.resume();
-      if (behaviour.delayMs) setTimeout(finish, behaviour.delayMs);
+      if (behaviour.held) void behaviour.held.then(finish);
       else finish();
     }
   }
@@ -203,7 +204,8 @@ export const quickCheck: HealthCheckSpec = {
   protocol: 'HTTP',
   path: '/health',
   intervalMs: 100,
-  timeoutMs: 80,
+  // Who answers is this process, which a busy machine may keep waiting.
+  timeoutMs: 5_000,
   healthyThreshold: 3,
   unhealthyThreshold: 2,
   matcher: '200',
@@ -252,7 +254,7 @@ export function balancer(
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
-  withinMs = 5_000,
+  withinMs = 30_000,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {

@@ -19,7 +19,8 @@ import {
 } from './loadbalancer-host.ts';
 
 const address = '127.0.0.1';
-const slowCheck = { ...quickCheck, intervalMs: 60_000, timeoutMs: 5_000 };
+/** The next check after the first comes later than anything here is waited for. */
+const slowCheck = { ...quickCheck, intervalMs: 120_000 };
 
 describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
   let host: Host;
@@ -80,11 +81,14 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
   it('answers 502, 503 and 504 with the page and the server name that AWS has', async () => {
     await ensure([group([])]);
     await assertOwn('/', '503 Service Temporarily Unavailable');
-    await ensure([group([one.target()], { healthCheck: slowCheck })], undefined, 250);
+    const groups = [group([one.target()], { healthCheck: slowCheck })];
+    await ensure(groups);
     for (const broken of ['reset', 'close', 'garbage'] as const) {
       await withBehaviour(broken, '/broken', () => assertOwn('/broken', '502 Bad Gateway'));
     }
+    await ensure(groups, undefined, 250);
     await withBehaviour('silent', '/silent', () => assertOwn('/silent', '504 Gateway Time-out'));
+    await ensure(groups);
     await one.stop();
     await assertOwn('/', '502 Bad Gateway');
     await one.start();
@@ -164,8 +168,9 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
   it('gives the request with the fewest open ones to a target, when told so', async () => {
     const targets = [one.target(), two.target()];
     await ensure([group(targets, { algorithm: 'least_outstanding_requests', healthCheck: slowCheck })]);
-    await withBehaviour({ status: 200, delayMs: 800 }, '/slow', async () => {
-      await two.behave({ status: 200, delayMs: 800 }, '/slow');
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    await withBehaviour({ status: 200, held }, '/slow', async () => {
+      await two.behave({ status: 200, held }, '/slow');
       const slow = ask(address, 80, '/slow');
       const busy = await until('a request is under way', async () =>
         (await driver.observe('web-a')).find(({ activeRequests }) => activeRequests === 1),
@@ -179,6 +184,7 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
           ),
         );
       }
+      release();
       assert.equal((await slow).target, busy.targetId);
     });
   });
@@ -264,14 +270,12 @@ describe('load balancer: requests', { skip: whyNot(['nft']) ?? false }, () => {
     await checker.start();
     try {
       const target = { ...one.target(), id: 'i-checked:8080', address: checker.address, port: 9 };
-      const fromMs = performance.now();
       await driver.ensure(
         balancer(host, [
           group([target], { healthCheck: { ...slowCheck, port: checker.port, path: '/alive?deep="yes"' } }),
         ]),
       );
-      const first = await until('the first check', () => checker.seen[0]);
-      assert.ok(first.atMs - fromMs < 1_000, `${first.atMs - fromMs} ms`);
+      const first = await until('the first check, long before an interval is over', () => checker.seen[0]);
       assert.equal(first.path, '/alive?deep="yes"');
       assert.equal(first.headers['user-agent'], 'ELB-HealthChecker/2.0');
       assert.equal(first.headers.host, `${checker.address}:${checker.port}`);
