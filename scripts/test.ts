@@ -59,7 +59,8 @@ function runPart(part: Part, names: readonly string[]): number {
     '--test',
     ...reporters,
     `--test-concurrency=${part.concurrency}`,
-    '--test-timeout=600000',
+    // A file of labs takes more than four minutes where nothing else is slow.
+    '--test-timeout=1800000',
     ...files,
   ]);
 }

@@ -5,8 +5,8 @@ import { startRegion, type TestRegion } from '../support/region.ts';
 
 const skip = await withoutLabs();
 
-/** Half of this is for slow package mirrors. */
-const timeoutMs = 420_000;
+/** Most of this is for slow package mirrors. */
+const timeoutMs = 900_000;
 
 interface Lab {
   readonly script: string;

@@ -8,9 +8,9 @@ import { startRegion, type TestRegion } from '../support/region.ts';
 
 const skip = await withoutLabs();
 
-const timeoutMs = 300_000;
+const timeoutMs = 480_000;
 
-describe('labs about servers', { skip, timeout: 2 * timeoutMs }, () => {
+describe('labs about servers', { skip, timeout: 3 * timeoutMs }, () => {
   let region: TestRegion;
   before(async () => {
     region = await startRegion({

@@ -46,7 +46,7 @@ const curl = (url: string, ...options: string[]): Promise<Finished> =>
 
 /** The page at `url`, as soon as there is one. */
 const page = (url: string): Promise<string> =>
-  until(`${url} answers`, 20_000, async () => {
+  until(`${url} answers`, 60_000, async () => {
     const { code, stdout } = await curl(url);
     return code === 0 ? stdout : undefined;
   });
@@ -59,7 +59,7 @@ function story(name: string): void {
   const reaches = (id: string, state: string) =>
     until(
       `${id} is ${state}`,
-      30_000,
+      60_000,
       async () => {
         const found = await instance(id);
         return found.State.Name === state ? found : undefined;
@@ -71,7 +71,7 @@ function story(name: string): void {
     const options = [
       'StrictHostKeyChecking=no',
       'UserKnownHostsFile=/dev/null',
-      'ConnectTimeout=5',
+      'ConnectTimeout=20',
       'LogLevel=ERROR',
     ];
     return run('ssh', [
@@ -210,9 +210,11 @@ function story(name: string): void {
   });
 
   test('shows the console, and finds instances by filter and query', async () => {
-    const { Output } = await aws('ec2', 'get-console-output', '--instance-id', first, '--latest');
-    assert.match(Output, /user data runs as root/);
-    assert.match(Output, /user data is done/);
+    const output: string = await until('the console shows the end of the user data', 30_000, async () => {
+      const { Output } = await aws('ec2', 'get-console-output', '--instance-id', first, '--latest');
+      return Output.includes('user data is done') ? Output : undefined;
+    });
+    assert.match(output, /user data runs as root/);
     const filters = ['Name=tag:Name,Values=w*', 'Name=instance-state-name,Values=running'];
     const query = 'Reservations[].Instances[].InstanceId';
     const found = await aws('ec2', 'describe-instances', '--filters', ...filters, '--query', query);
@@ -244,7 +246,7 @@ function story(name: string): void {
     const before = (await inside(server, second, boots)).stdout;
     assert.match(before, /^\d+\nonce\n$/, 'user data ran once');
     await aws('ec2', 'reboot-instances', '--instance-ids', second);
-    await until('it has rebooted', 20_000, async () => {
+    await until('it has rebooted', 60_000, async () => {
       const now = await inside(server, second, boots);
       return now.code === 0 && now.stdout !== before ? true : undefined;
     });
@@ -337,7 +339,7 @@ function story(name: string): void {
     const forward = `Type=forward,TargetGroupArn=${target}`;
     const listener = ['--protocol', 'HTTP', '--port', '80', '--default-actions', forward];
     await aws('elbv2', 'create-listener', '--load-balancer-arn', LoadBalancerArn, ...listener);
-    await until('the listener says that it has no targets', 10_000, async () => {
+    await until('the listener says that it has no targets', 30_000, async () => {
       const empty = await run('curl', ['-s', '-i', `http://${DNSName}/`]);
       return /^HTTP\/1.1 503/.test(empty.stdout) ? true : undefined;
     });
@@ -353,7 +355,7 @@ function story(name: string): void {
       (await states()).join() === 'healthy,healthy' ? true : undefined,
     );
     assert.equal(await page(`http://${DNSName}/`), name, 'on this machine');
-    const seen = await inside(server, second, `curl -s --max-time 5 http://${DNSName}/`);
+    const seen = await inside(server, second, `curl -s --max-time 20 http://${DNSName}/`);
     assert.equal(seen.stdout, name, `in an instance: ${seen.stderr}`);
     await aws('elbv2', 'deregister-targets', '--target-group-arn', target, '--targets', `Id=${first}`);
     assert.deepEqual((await states()).toSorted(), ['draining', 'healthy']);
@@ -433,7 +435,7 @@ function story(name: string): void {
   });
 }
 
-describe('the stock command line', { skip, timeout: 240_000, concurrency: true }, () => {
+describe('the stock command line', { skip, timeout: 420_000, concurrency: true }, () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-stock-cli-'));
     server = await startRegion({ prefix, publicCidr, driver: 'linux' });

@@ -4,12 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
 import { DescribeInstancesCommand } from '@aws-sdk/client-ec2';
 import { hostLayout } from '@holdfast/linux/layout.ts';
 import { type Clients, connect } from '../../packages/holdfast/src/demo/stack.ts';
 import { described } from '../support/described.ts';
-import { inside, until } from '../support/instances.ts';
+import { becomes, inside, until } from '../support/instances.ts';
 import { withoutCommand, withoutInstances } from '../support/needs.ts';
 import { run, startRegion, stateDirectoryOf, type TestRegion } from '../support/region.ts';
 import { type Terraform, terraformIn, withoutTerraform } from '../support/terraform.ts';
@@ -66,7 +65,7 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
   });
 
   const page = (url: string): Promise<string> =>
-    until(`${url} answers`, 20_000, async () => {
+    until(`${url} answers`, 60_000, async () => {
       const { code, stdout } = await run('curl', ['--silent', '--fail', '--max-time', '3', url]);
       return code === 0 ? stdout.trim() : undefined;
     });
@@ -117,16 +116,15 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
   test('lets web servers ask application servers, and these the internet through their zone’s NAT gateway', async () => {
     for (const zone of zones) {
       const { id, private_ip: address } = outputs.app[zone]!;
-      const asked = await inside(region, outputs.web[zone]!, `curl -sS --max-time 3 http://${address}:8080`);
+      const asked = await inside(region, outputs.web[zone]!, `curl -sS --max-time 20 http://${address}:8080`);
       assert.equal(asked.stdout.trim(), `application: example-app-${zone} in ${zone}`, asked.stderr);
-      const out = await inside(region, id, `curl -sS --max-time 3 ${outputs.pages[zone]}/?from=${id}`);
+      const out = await inside(region, id, `curl -sS --max-time 20 ${outputs.pages[zone]}/?from=${id}`);
       assert.equal(out.stdout.trim(), `hello: example-web-${zone} in ${zone}`, out.stderr);
-      const log = await inside(region, outputs.web[zone]!, `journalctl -u web --grep 'from=${id}' -o cat`);
-      assert.match(
-        log.stdout,
-        new RegExp(`^${outputs.nat_addresses[zone]!.replaceAll('.', '\\.')} `),
-        log.stderr,
-      );
+      const logged = await until('the request stands in the journal', 30_000, async () => {
+        const script = `journalctl -u web --grep 'from=${id}' -o cat`;
+        return (await inside(region, outputs.web[zone]!, script)).stdout || undefined;
+      });
+      assert.match(logged, new RegExp(`^${outputs.nat_addresses[zone]!.replaceAll('.', '\\.')} `));
     }
   });
 
@@ -148,7 +146,7 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
       const asked = await inside(
         region,
         outputs.web[zone]!,
-        `curl -sS --max-time 3 --retry 5 --retry-connrefused http://${outputs.app[zone]!.private_ip}:8080`,
+        `curl -sS --max-time 20 --retry 5 --retry-connrefused http://${outputs.app[zone]!.private_ip}:8080`,
       );
       assert.equal(asked.stdout.trim(), `application: example-app-${zone} in ${zone}`, asked.stderr);
     }
@@ -172,8 +170,6 @@ describe('the example network by Terraform', { skip, timeout: 600_000 }, () => {
   test('is destroyed, and nothing is left', async () => {
     await terraform.destroy(changed);
     // The kernel takes a loop device and a mount away a moment after their last user has ended.
-    await until('all is as it was', 10_000, async () =>
-      isDeepStrictEqual(await standing(), atFirst) ? true : undefined,
-    ).catch(async () => assert.deepEqual(await standing(), atFirst));
+    await becomes(standing, atFirst);
   });
 });

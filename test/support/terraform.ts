@@ -1,5 +1,5 @@
 /** Terraform as this machine has it, with the AWS provider from a mirror on disk: a test downloads nothing. */
-import { cpSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withoutCommand } from './needs.ts';
@@ -49,8 +49,11 @@ interface Planned {
 
 /** A copy of `folder`, initialised; `env` says which region it talks to. */
 export async function terraformIn(folder: string, env: Record<string, string>): Promise<Terraform> {
-  const place = mkdtempSync(join(tmpdir(), 'holdfast-terraform-'));
+  // The same place in each run of a region, so that what a killed one left is found.
+  const place = join(tmpdir(), `holdfast-terraform-${env.HOLDFAST_PREFIX ?? 'elsewhere'}`);
   const at = join(place, 'configuration');
+  rmSync(place, { recursive: true, force: true });
+  mkdirSync(place);
   cpSync(join(root, folder), at, {
     recursive: true,
     filter: (path) => !/\.terraform($|[./])|\.tfstate/.test(path.slice(root.length)),
