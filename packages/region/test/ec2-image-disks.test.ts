@@ -188,6 +188,7 @@ describe('an image that is registered', () => {
       Architecture: 'x86_64',
       VirtualizationType: 'hvm',
       RootDeviceName: '/dev/sda1',
+      ImageLocation: '',
       BlockDeviceMappings: [
         { DeviceName: '/dev/sda1', Ebs: { SnapshotId, VolumeType: 'gp3' } },
         { DeviceName: '/dev/sdb', Ebs: { VolumeSize: 2 } },
@@ -346,7 +347,7 @@ describe('a copy', () => {
     const { Snapshots } = await call('DescribeSnapshots', {}, 'eu-west-1');
     assert.deepEqual(
       [Snapshots[0].State, Snapshots[0].VolumeId, Snapshots[0].Description],
-      ['completed', 'vol-ffffffff', `[Copied ${SnapshotId} from ${REGION}] first`],
+      ['completed', 'vol-ffffffff', ''],
     );
     const volume = { AvailabilityZone: 'eu-west-1a', SnapshotId: copied.SnapshotId };
     const made = await call('CreateVolume', volume, 'eu-west-1');

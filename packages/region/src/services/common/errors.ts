@@ -24,11 +24,15 @@ export class AwsError extends Error {
 export const unsupported = (what: string): AwsError =>
   new AwsError('UnsupportedOperation', `Holdfast does not support ${what}.`);
 
-/** Refuses parameters that would change behaviour and are not implemented. `undefined`, `false` and `[]` change nothing. */
+/**
+ * Refuses parameters that would change behaviour and are not implemented. `undefined`, `false`, `''` (as Terraform's
+ * provider sends what its user left out) and `[]` change nothing.
+ */
 export function refuseParameters(operation: string, input: object, names: readonly string[]): void {
   for (const name of names) {
     const value = (input as Record<string, unknown>)[name];
-    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;
+    if (value === undefined || value === false || value === '') continue;
+    if (Array.isArray(value) && value.length === 0) continue;
     throw unsupported(`the parameter ${name} of ${operation}`);
   }
 }

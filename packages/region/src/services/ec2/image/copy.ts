@@ -57,10 +57,11 @@ export function copySnapshot(
     'CompletionDurationMinutes',
   ]);
   const from = sourceScope(context, input.SourceRegion);
-  const { id, spec } = completedSnapshot(from, required(input.SourceSnapshotId, 'SourceSnapshotId'));
+  const { spec } = completedSnapshot(from, required(input.SourceSnapshotId, 'SourceSnapshotId'));
   const tags = specifiedTags(input.TagSpecifications, 'snapshot');
-  const description = input.Description || `[Copied ${id} from ${from.region}] ${spec.description}`.trim();
-  return { SnapshotId: recordCopy(context, spec, description, tags), Tags: tagList(tags) };
+  // The console proposes `[Copied snap-… from …]`; a call that says nothing gets nothing, as Terraform's provider expects.
+  const SnapshotId = recordCopy(context, spec, input.Description ?? '', tags);
+  return { SnapshotId, Tags: tagList(tags) };
 }
 
 /** The image's disk with a snapshot of its own. An image that came with the machine has none yet to copy. */
@@ -77,7 +78,7 @@ function copyDisk(
   const source: Source = untouched
     ? { volumeSizeGib: disk.sizeGib, contents: image.origin, rootLayers: image.layers }
     : completedSnapshot(from, snapshotId).spec;
-  const description = `Copied for DestinationAmi ${copy.id} from SourceAmi ${image.id} for SourceSnapshot ${snapshotId}. Task created on ${to.now}.`;
+  const description = `Copied for DestinationAmi ${copy.id} from SourceAmi ${image.id} for SourceSnapshot ${snapshotId}. Task created on ${to.now.toLocaleString('en-US')}.`;
   return { ...disk, snapshotId: recordCopy(to, source, description, copy.tags) };
 }
 
