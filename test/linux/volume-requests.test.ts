@@ -1,13 +1,13 @@
-/** What a machine asks the host for, where nothing of it is real but its record. */
+/** What a machine asks the host for, where nothing of it is real but its record: what is said of processes is Linux's own. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { machinePaths, writeRecord } from '../src/compute/record.ts';
-import { startTicksOf } from '../src/host/process.ts';
-import { hostLayout } from '../src/layout.ts';
-import { serveRequest } from '../src/volumes/requests.ts';
+import { machinePaths, writeRecord } from '../../packages/linux/src/compute/record.ts';
+import { startTicksOf } from '../../packages/linux/src/host/process.ts';
+import { hostLayout } from '../../packages/linux/src/layout.ts';
+import { serveRequest } from '../../packages/linux/src/volumes/requests.ts';
 
 test('an init that asks before it is written down that it runs is answered as one that does', async (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'volume-requests-'));
