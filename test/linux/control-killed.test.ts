@@ -14,6 +14,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { hostLayout } from '@holdfast/linux/layout.ts';
+import { seededRandom } from '@holdfast/region/clock.ts';
 import { failed, Load } from '../../packages/holdfast/src/demo/load.ts';
 import {
   type Clients,
@@ -33,17 +34,6 @@ const publicCidr = '198.19.80.0/20';
 const skip = await withoutInstances();
 /** Another one repeats another run: HOLDFAST_TEST_SEED=… */
 const seed = Number(process.env.HOLDFAST_TEST_SEED ?? Date.now() % 1_000_000);
-
-/** Mulberry32: the same numbers for the same seed. */
-function random(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 let region: TestRegion;
 let clients: Clients;
@@ -156,9 +146,9 @@ describe('with the control process killed', { skip, timeout: 420_000 }, () => {
 
   test('at 30 random moments, no acknowledged call is lost, nothing runs twice, nothing is left', async (t) => {
     t.diagnostic(`seed ${seed}`);
-    const chance = random(seed);
+    const chance = seededRandom(seed);
     // Up to 800 ms, more often early, while most is under way.
-    const draw = (): number => 800 * chance() ** 2;
+    const draw = (): number => chance.below(800) ** 2 / 800;
     const image = await baseImage(region);
     let acknowledged = 0;
     for (let round = 0; round < 10; round++) {

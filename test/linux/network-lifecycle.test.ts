@@ -16,6 +16,7 @@ import { withNetlink } from '@holdfast/linux/host/netlink.ts';
 import { deleteTable } from '@holdfast/linux/host/nftables.ts';
 import { hostLayout } from '@holdfast/linux/layout.ts';
 import { linuxNetwork, missingForNetwork, removeAll } from '@holdfast/linux/network/index.ts';
+import { seededRandom } from '@holdfast/region/clock.ts';
 import type { VpcTopology } from '@holdfast/region/drivers/network.ts';
 import { openNetwork, serve, tcpReaches, tcpReads } from '../../packages/linux/test/network-harness.ts';
 import { crashLayout, crashTopology } from '../support/network-crash.ts';
@@ -212,14 +213,17 @@ describe('what is half done', { skip }, () => {
     }
   });
 
-  test('killed at any moment, it is put right by the next apply', async () => {
+  test('killed at any moment, it is put right by the next apply', async (t) => {
+    const seed = Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000);
+    t.diagnostic(`HOLDFAST_SEED=${seed}`);
+    const random = seededRandom(seed);
     const crash = crashLayout();
     removeAll(crash);
     try {
       for (let round = 0; round < 8; round++) {
         const child = fork(join(import.meta.dirname, '../support/network-crash.ts'), ['apply']);
         await once(child, 'message');
-        await wait(Math.random() * 60);
+        await wait(random.below(60));
         child.kill('SIGKILL');
         await once(child, 'exit');
         const driver = linuxNetwork(crash);
