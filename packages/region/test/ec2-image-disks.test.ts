@@ -126,6 +126,8 @@ describe('an image with data volumes', () => {
       [[{ DeviceName: '/dev/sdc' }], 'MissingParameter'],
       [[{ DeviceName: 'c', Ebs: { VolumeSize: 1 } }], 'InvalidParameterValue'],
       [[{ DeviceName: '/dev/sdc', Ebs: { VolumeSize: 1, Encrypted: true } }], 'UnsupportedOperation'],
+      [[{ DeviceName: '/dev/sda1', Ebs: { Encrypted: true } }], 'UnsupportedOperation'],
+      [[{ DeviceName: '/dev/sdc', Ebs: { VolumeSize: 1, EbsCardIndex: 1 } }], 'UnsupportedOperation'],
       [
         [{ DeviceName: '/dev/sdc', Ebs: { SnapshotId: 'snap-0123456789abcdef0' } }],
         'InvalidSnapshot.NotFound',

@@ -18,6 +18,7 @@ import { completedSnapshot, snapshots } from '../snapshot/snapshot.ts';
 import { specifiedTags } from '../tags.ts';
 import { DEFAULT_VOLUME_TYPE } from '../volume/create.ts';
 import { isRootDevice, kernelName } from '../volume/device.ts';
+import { refuseUnserved } from '../volume/launch-disks.ts';
 import {
   attachmentsOf,
   ROOT_DEVICE,
@@ -94,6 +95,7 @@ function mappedDisk(
   mapping: ec2.BlockDeviceMapping | undefined,
 ): ImageDisk {
   const ebs = mapping?.Ebs ?? {};
+  refuseUnserved('CreateImage', ebs);
   const { spec } = volume;
   const other =
     (ebs.VolumeSize ?? spec.sizeGib) !== spec.sizeGib ||
@@ -118,12 +120,7 @@ function mappedDisk(
 /** A volume that instances of the image get, and that the instance itself has not. */
 function furtherDisk(scope: Scope, { DeviceName: device = '', Ebs: ebs }: ec2.BlockDeviceMapping): ImageDisk {
   if (!ebs) throw missingParameter('ebs');
-  refuseParameters('CreateImage, BlockDeviceMappings', ebs, [
-    'Encrypted',
-    'KmsKeyId',
-    'OutpostArn',
-    'VolumeInitializationRate',
-  ]);
+  refuseUnserved('CreateImage', ebs);
   const snapshotId = ebs.SnapshotId || undefined;
   const source = snapshotId === undefined ? undefined : completedSnapshot(scope, snapshotId).spec;
   const sizeGib = ebs.VolumeSize ?? source?.volumeSizeGib;

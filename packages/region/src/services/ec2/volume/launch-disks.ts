@@ -44,6 +44,10 @@ const UNSERVED = [
   'AvailabilityZoneId',
 ];
 
+/** Refuses what a mapping of any call may say of a volume, and what is not done here. */
+export const refuseUnserved = (operation: string, ebs: EbsBlockDevice): void =>
+  refuseParameters(`${operation}, BlockDeviceMappings`, ebs, UNSERVED);
+
 const ebsOf = ({ snapshotId, sizeGib, volumeType, iops, throughput, ...disk }: ImageDisk): Ebs => ({
   DeleteOnTermination: disk.deleteOnTermination,
   SnapshotId: snapshotId,
@@ -88,7 +92,7 @@ function mappings(image: Image, asked: readonly BlockDeviceMapping[]): Map<strin
       continue;
     }
     if (!ebs) throw missingParameter('ebs');
-    refuseParameters('RunInstances, BlockDeviceMappings', ebs, UNSERVED);
+    refuseUnserved('RunInstances', ebs);
     const below = devices.get(name)?.[1];
     if (name === root && ebs.SnapshotId && ebs.SnapshotId !== below?.SnapshotId) {
       throw invalidBlockDeviceMapping('snapshotId can only be modified on EBS devices');
