@@ -1,6 +1,6 @@
 /**
- * Volumes: how long a writer inside an instance waits at most while a snapshot of its volume is taken, beside a plain copy
- * of the same file; from attaching one until it can be written to inside; and how fast files are written there, beside
+ * Volumes: how long a writer inside an instance waits at most while a snapshot of its volume is taken, beside no snapshot
+ * and a plain copy of the same file; from attaching one until it can be written to inside; and how fast files are written there, beside
  * this machine's own file system. Needs root.
  *
  *     node bench/volumes.ts [runs]
@@ -67,8 +67,9 @@ try {
 
   const [quiet, during, took, copied, copying]: number[][] = [[], [], [], [], []];
   for (let run = 0; run < runs; run++) {
+    // New data each time, part of it still in memory when the snapshot is asked for: they alone make a writer wait.
+    await fill('fill');
     quiet!.push(await stall(() => delay(0)));
-    // New data each time, part of it still in memory when the snapshot is asked for.
     await fill('fill');
     during!.push(
       await stall(async () => {
