@@ -88,8 +88,11 @@ async function absentPackages(): Promise<string[]> {
   return debianPackages.filter((name) => !installed.has(name));
 }
 
+/** A machine that has just started may be updating itself: apt waits for that. */
+const lockTimeout = ['-o', 'DPkg::Lock::Timeout=300'];
+
 async function aptGet(...args: string[]): Promise<void> {
-  const { code, output } = await run('apt-get', args);
+  const { code, output } = await run('apt-get', [...lockTimeout, ...args]);
   if (code !== 0)
     throw new Refusal(
       `apt-get ${args.join(' ')} ended with ${code}:\n${output.trim().split('\n').slice(-8).join('\n')}`,
