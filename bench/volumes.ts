@@ -1,7 +1,7 @@
 /**
  * Volumes: how long a writer inside an instance waits at most while a snapshot of its volume is taken, beside no snapshot
- * and a plain copy of the same file; from attaching one until it can be written to inside; and how fast files are written there, beside
- * this machine's own file system. Needs root.
+ * and a plain copy of the same file; from attaching one until it can be written to inside; and how fast files are written
+ * there, beside this machine's own file system. Needs root.
  *
  *     node bench/volumes.ts [runs]
  */

@@ -246,6 +246,11 @@ describe('an image that is registered', () => {
     const copy = await call('CopyImage', { SourceRegion: REGION, SourceImageId: ImageId, Name: 'copy' });
     assert.deepEqual(await shown(copy.ImageId), [true, 'simple', 'legacy-bios']);
     await assert.rejects(register('uefi', { BootMode: 'uefi' }), { code: 'UnsupportedOperation' });
+    const encrypted = [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId, Encrypted: true } }];
+    await assert.rejects(register('encrypted', { BlockDeviceMappings: encrypted }), {
+      code: 'UnsupportedOperation',
+      message: /Encrypted of RegisterImage/,
+    });
     await assert.rejects(register('odd', { SriovNetSupport: 'odd' }), { code: 'InvalidParameterValue' });
   });
 

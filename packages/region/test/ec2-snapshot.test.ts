@@ -23,7 +23,18 @@ async function snapshotWorld(options: WorldOptions = {}) {
   const shown = async (id: string) => (await call('DescribeSnapshots', { SnapshotIds: [id] })).Snapshots[0];
   const data = async (): Promise<string[]> =>
     (await drivers.volumes.listSnapshots()).map(({ id }) => id).toSorted();
-  return { ...world, make, snapshot, shown, data };
+  /** An instance with a data volume of 1 GiB, whose volumes are still to be made. */
+  const begin = async (): Promise<string> => {
+    const { Instances } = await call('RunInstances', {
+      ImageId: await world.imageId(),
+      InstanceType: 't3.micro',
+      MinCount: 1,
+      MaxCount: 1,
+      BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }],
+    });
+    return Instances[0].InstanceId;
+  };
+  return { ...world, make, snapshot, shown, data, begin };
 }
 
 describe('a snapshot', () => {
@@ -156,43 +167,29 @@ describe('a snapshot', () => {
   });
 
   test('of all volumes of an instance waits for none that is still being made: it is refused', async () => {
-    const { call, idle, drivers } = await snapshotWorld();
+    const { call, idle, drivers, begin } = await snapshotWorld();
     const ensure = drivers.volumes.ensure.bind(drivers.volumes);
     drivers.volumes.ensure = async (spec) => {
       if (spec.sizeBytes === 2 ** 30) throw new Error('not now');
       return ensure(spec);
     };
-    const { Instances } = await call('RunInstances', {
-      ImageId: (await call('DescribeImages')).Images[0].ImageId,
-      InstanceType: 't3.micro',
-      MinCount: 1,
-      MaxCount: 1,
-      BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }],
-    });
+    const InstanceSpecification = { InstanceId: await begin() };
     await idle();
-    const InstanceSpecification = { InstanceId: Instances[0].InstanceId };
     await assert.rejects(call('CreateSnapshots', { InstanceSpecification }), { code: 'IncorrectState' });
     assert.deepEqual((await call('DescribeSnapshots')).Snapshots, []);
   });
 
   test('of all volumes of an instance is refused when one comes into being too late for it', async () => {
-    const { call, idle, drivers } = await snapshotWorld();
+    const { call, idle, drivers, begin } = await snapshotWorld();
     const ensure = drivers.volumes.ensure.bind(drivers.volumes);
     const slow = Promise.withResolvers<void>();
     drivers.volumes.ensure = async (spec) => {
       if (spec.sizeBytes === 2 ** 30) await slow.promise;
       return ensure(spec);
     };
-    const { Instances } = await call('RunInstances', {
-      ImageId: (await call('DescribeImages')).Images[0].ImageId,
-      InstanceType: 't3.micro',
-      MinCount: 1,
-      MaxCount: 1,
-      BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1 } }],
-    });
+    const InstanceSpecification = { InstanceId: await begin() };
     const states = async (): Promise<string[]> =>
       (await call('DescribeVolumes')).Volumes.map(({ State }: { State: string }) => State);
-    assert.deepEqual(await states(), ['creating', 'creating']);
     while (!(await states()).includes('in-use')) await nextTurn();
     assert.deepEqual(await states(), ['in-use', 'creating']);
     const take = drivers.volumes.snapshot.bind(drivers.volumes);
@@ -201,7 +198,6 @@ describe('a snapshot', () => {
       await idle();
       return take(volumeId, snapshotId);
     };
-    const InstanceSpecification = { InstanceId: Instances[0].InstanceId };
     await assert.rejects(call('CreateSnapshots', { InstanceSpecification }), { code: 'IncorrectState' });
     assert.deepEqual((await call('DescribeSnapshots')).Snapshots, []);
     await call('CreateSnapshots', { InstanceSpecification });

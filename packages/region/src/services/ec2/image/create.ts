@@ -118,9 +118,13 @@ function mappedDisk(
 }
 
 /** A volume that instances of the image get, and that the instance itself has not. */
-function furtherDisk(scope: Scope, { DeviceName: device = '', Ebs: ebs }: ec2.BlockDeviceMapping): ImageDisk {
+function furtherDisk(
+  scope: Scope,
+  operation: 'CreateImage' | 'RegisterImage',
+  { DeviceName: device = '', Ebs: ebs }: ec2.BlockDeviceMapping,
+): ImageDisk {
   if (!ebs) throw missingParameter('ebs');
-  refuseUnserved('CreateImage', ebs);
+  refuseUnserved(operation, ebs);
   const snapshotId = ebs.SnapshotId || undefined;
   const source = snapshotId === undefined ? undefined : completedSnapshot(scope, snapshotId).spec;
   const sizeGib = ebs.VolumeSize ?? source?.volumeSizeGib;
@@ -142,13 +146,14 @@ function furtherDisk(scope: Scope, { DeviceName: device = '', Ebs: ebs }: ec2.Bl
 /** Those of the mappings that name none of these devices. Instance store is the instance type's. */
 function furtherDisks(
   scope: Scope,
+  operation: 'CreateImage' | 'RegisterImage',
   mappings: readonly ec2.BlockDeviceMapping[] = [],
   devices: ReadonlySet<string>,
 ): ImageDisk[] {
   return mappings
     .filter(({ NoDevice, VirtualName }) => NoDevice === undefined && VirtualName === undefined)
     .filter(({ DeviceName = '' }) => !devices.has(kernelName(DeviceName)))
-    .map((mapping) => furtherDisk(scope, mapping));
+    .map((mapping) => furtherDisk(scope, operation, mapping));
 }
 
 /** The instance is shut down for its image, and boots again: so nothing is in flight. */
@@ -217,7 +222,7 @@ export const createImage = prepared(
       name,
       description: input.Description ?? '',
       layers: root.volume.spec.rootLayers ?? instance.spec.layers,
-      disks: [...disks, ...furtherDisks(context, input.BlockDeviceMappings, devices)],
+      disks: [...disks, ...furtherDisks(context, 'CreateImage', input.BlockDeviceMappings, devices)],
       instanceId: instance.id,
       ...(reboots && { beforeBoot: boot }),
       tags: specifiedTags(input.TagSpecifications, 'image', ['snapshot']),
@@ -269,7 +274,7 @@ export const registerImage = prepared(
       throw unsupported(`the architecture ${input.Architecture}: ${snapshotId} is of ${architecture}`);
     }
     const root = {
-      ...furtherDisk(context, rootMapping),
+      ...furtherDisk(context, 'RegisterImage', rootMapping),
       device: rootDevice,
       deleteOnTermination: rootMapping.Ebs?.DeleteOnTermination ?? true,
     };
@@ -279,7 +284,7 @@ export const registerImage = prepared(
       description: input.Description ?? '',
       layers: rootLayers,
       support: registeredSupport(input),
-      disks: [root, ...furtherDisks(context, mappings, new Set([kernelName(ROOT_DEVICE)]))],
+      disks: [root, ...furtherDisks(context, 'RegisterImage', mappings, new Set([kernelName(ROOT_DEVICE)]))],
       tags: specifiedTags(input.TagSpecifications, 'image'),
     });
     return { ImageId: id };

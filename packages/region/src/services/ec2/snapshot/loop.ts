@@ -28,7 +28,10 @@ export function snapshotLoop({ store, clock }: LoopContext): Reconciler {
 }
 
 const DATA = 'ec2.snapshot-data';
-/** A call that takes a snapshot records it long before this, however slow the disk. What a killed one left is in nobody’s way. */
+/**
+ * A call that takes a snapshot records it long before this, however slow the disk. What a killed one left is in nobody's
+ * way.
+ */
 const UNRECORDED_FOR_MS = 600_000;
 
 export function snapshotDataLoop({ store, drivers, clock }: LoopContext): Reconciler {
