@@ -196,8 +196,9 @@ export function machineCgroups(host: CgroupHost, layout: HostLayout, id: string)
 
   const kill = (): void => {
     for (const group of new Set([guest, launcher])) {
-      writeIfThere(join(group, 'cgroup.freeze'), '0');
+      // Killed before it is let go: what is frozen dies too, and must not answer anybody once more (a failed host's).
       writeIfThere(join(group, 'cgroup.kill'), '1');
+      writeIfThere(join(group, 'cgroup.freeze'), '0');
     }
     const freezer = host.controllers.get('freezer');
     // A group that a v1 freezer holds would not die before it is let go.
